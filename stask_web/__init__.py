@@ -1,0 +1,1 @@
+"""Background tasks with a panel for people, inside a Flask site."""
