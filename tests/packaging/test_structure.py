@@ -10,6 +10,8 @@ import pytest
 
 REQUEST_NAMES = {"request", "session", "render_template", "render_template_string"}
 KNOW_A_REQUEST = ("views", "sockets", "relay", "cli", "forms", "formatting", "access", "standalone", "extension")
+# Methods that SQLAlchemy calls and documents.
+SQLALCHEMY_HOOKS = {"process_bind_param", "process_result_value", "load_dialect_impl"}
 ONE_PLACE = {"flask_socketio": "sockets.py", "celery": "engines/celery.py"}
 
 
@@ -76,6 +78,6 @@ def public_definitions(
 
 
 def is_public(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Tell whether a reader meets this definition (an overload's text stands at the real one)."""
+    """Tell whether a reader meets this definition (an overload is described at the real one)."""
     overload = any("overload" in ast.unparse(decorator) for decorator in node.decorator_list)
-    return not node.name.startswith("_") and not overload
+    return not node.name.startswith("_") and node.name not in SQLALCHEMY_HOOKS and not overload
