@@ -1,4 +1,4 @@
-"""Is a file what its name says? Names, sizes and content of what people upload, judged before anything else reads it."""
+"""Is a file what its name says? Names, sizes and content of what people upload, before anything else reads it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from .text import human_size
 NAME_LIMIT = 255
 """Bytes in a file name: what common file systems hold."""
 
-_TEXT = set("csv tsv tab txt json jsonl ndjson xml md log ini yaml yml html htm svg".split())
+_TEXT = {
+    *("csv", "tsv", "tab", "txt", "json", "jsonl", "ndjson", "xml"),
+    *("md", "log", "ini", "yaml", "yml", "html", "htm", "svg"),
+}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_PROGRAMS = set("exe dll so bin com sys class dylib".split())
+_PROGRAMS = {"exe", "dll", "so", "bin", "com", "sys", "class", "dylib"}
 
 # First bytes -> what it is, in words, and the extensions that may have it. Source: each format's own specification.
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
@@ -54,7 +57,7 @@ def extension(name: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """The last part of a name that came from outside, fit for any file system: no folder, control character or leading dot.
+    """The last part of a name from outside, fit for any file system: no folder, control character or leading dot.
 
     At most `NAME_LIMIT` bytes, the extension kept; never empty.
     """
@@ -115,7 +118,9 @@ class Sniffer:
             self._utf_16 = self._head.startswith(_UTF_16)
             self._refuse_foreign()
         if self._kind in _TEXT and not self._utf_16 and b"\0" in block:
-            raise UploadRefused(f"This is not {self._wanted()}: it holds binary data. Save it as {self._wanted()} first.")
+            raise UploadRefused(
+                f"This is not {self._wanted()}: it holds binary data. Save it as {self._wanted()} first."
+            )
         self.size += len(block)
         self._digest.update(block)
 

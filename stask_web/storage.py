@@ -1,7 +1,7 @@
 """Where files lie: journals, uploads, results and what runs. Nothing here knows of requests or tables.
 
-An upload is a folder of its own, `uploads/<first two letters>/<token>/<cleaned name>`, so that its name survives beside its
-bytes. While its chunks arrive the file is called `.part`; the number of whole chunks in it is the number of the next one.
+An upload is a folder of its own, `uploads/<first two letters>/<token>/<cleaned name>`, so that its name survives beside
+its bytes. While its chunks arrive the file is called `.part`; the whole chunks in it tell which one is next.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ DAY = 24 * 3600.0
 _BLOCK = 64 * 1024
 _PART = ".part"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
+
 
 @dataclass(frozen=True)
 class Received:
@@ -254,5 +255,7 @@ def _clear_errors() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UploadRefused("The server's disk is full. Nothing was saved; tell your administrator.", 507) from error
+            raise UploadRefused(
+                "The server's disk is full. Nothing was saved; tell your administrator.", 507
+            ) from error
         raise
