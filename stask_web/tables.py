@@ -334,12 +334,12 @@ def _mostly_utf8(sample: bytes) -> bool:
 
 
 def _code_page(sample: bytes) -> str:
-    """Cyrillic words are runs of bytes over 127; western accents stand alone between plain letters.
+    """Cyrillic words have bytes over 127 only; in western ones they stand among plain letters.
 
-    Among Cyrillic pages the one with the most frequent letters wins, among western ones that with the most letters at all.
+    Among Cyrillic pages that with the most frequent letters wins, among western ones that with the most letters at all.
     """
     high = bytes(byte for byte in sample if byte > 127)
-    in_runs = sum(len(run) for run in re.findall(rb"[\x80-\xff]{2,}", sample))
-    if in_runs * 2 > len(high):
+    words = [word for word in re.findall(rb"[A-Za-z\x80-\xff]{2,}", sample) if not word.isascii()]
+    if sum(min(word) > 127 for word in words) * 2 > len(words):
         return max(_CYRILLIC, key=lambda page: sum(char in _FREQUENT for char in high.decode(page, "replace")))
     return max(_WESTERN, key=lambda page: sum(char.isalpha() for char in high.decode(page, "replace")))
