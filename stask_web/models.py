@@ -144,6 +144,7 @@ class Task(Base):
         sa.Index(None, "lane", "id"),
         sa.Index(None, "status", "id"),
         sa.Index(None, "identifier", "id"),
+        sa.Index(None, "finished_at", "status"),
         {"sqlite_autoincrement": True},
     )
 
@@ -186,7 +187,10 @@ class Task(Base):
     seen_at: Mapped[datetime | None] = mapped_column(Instant)
 
     #: The run this object belongs to while its action works on it; None everywhere else.
-    _run: ClassVar[Run | None] = None
+    if TYPE_CHECKING:
+        _run: Run | None
+    else:
+        _run = None
 
     def __repr__(self) -> str:
         return f"<Task {self.id} {self.identifier}.{self.action} {self.status_text}>"

@@ -1,0 +1,210 @@
+"""Our engine on the host's database: its pragmas, its transactions, its tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
+from .errors import ConfigError, DatabaseBusy, TablesMissing
+from .paths import PACKAGE
+
+BUSY_TIMEOUT = 15.0
+VERSION_TABLE = "s_alembic_version"
+_WRITE = "stask_write"
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """The one place that opens connections.
+
+    :param engine: our own engine, or the host's when it is an in-memory SQLite.
+    :param shared: whether the engine is the host's, which we leave as it is.
+    """
+
+    def __init__(self, engine: sa.Engine, *, shared: bool = False) -> None:
+        self.engine = engine
+        self.shared = shared
+        self.dialect = engine.dialect.name
+        self._ready = False
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for reading."""
+        with _busy(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A short write transaction, committed at the end; on SQLite it takes the write lock at its start.
+
+        :raises DatabaseBusy: when the lock cannot be had within the busy timeout.
+        """
+        with _busy(), self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """An ORM session for reading; what it gives stays usable after it."""
+        with _busy(), Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    def ready(self) -> bool:
+        """Whether our tables are there and of this version."""
+        if not self._ready:
+            self._ready = self.revision() == head_revision()
+        return self._ready
+
+    def require(self) -> None:
+        """Make sure that the tables are there.
+
+        :raises TablesMissing: says what to run.
+        """
+        if not self.ready():
+            raise TablesMissing()
+
+    def revision(self) -> str | None:
+        """The revision of our tables, None without tables."""
+        with self.read() as connection:
+            if not sa.inspect(connection).has_table(VERSION_TABLE):
+                return None
+            found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()
+            return None if found is None else str(found)
+
+    def forget(self) -> None:
+        """Drop all pooled connections without closing them: for a forked child, whose parent still uses them."""
+        self.engine.dispose(close=False)
+
+
+def open_database(uri: str | None, host_engine: sa.Engine | None, *, sync: str = "normal") -> Database:
+    """Make our engine.
+
+    :param uri: ``STASK_DATABASE_URI``, or None for the host's database.
+    :param host_engine: the engine of the host's Flask-SQLAlchemy, if it has one.
+    :param sync: SQLite's ``synchronous``: ``"normal"`` or ``"full"``.
+    :raises ConfigError: when there is no database at all, or its URI cannot be read.
+    """
+    if uri is None and host_engine is None:
+        raise ConfigError("There is no database: pass db=, or set STASK_DATABASE_URI.")
+    try:
+        url = sa.make_url(uri) if uri else host_engine.url if host_engine is not None else sa.make_url("")
+        if _in_memory(url):
+            shared = host_engine is not None and uri is None
+            engine = host_engine if shared else _memory_engine(url)
+            assert engine is not None
+            return Database(engine, shared=shared)
+        engine = sa.create_engine(url, **_engine_options(url))
+    except sa.exc.ArgumentError as error:
+        raise ConfigError(f"STASK_DATABASE_URI cannot be read: {error}") from None
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, sync)
+    return Database(engine)
+
+
+def _engine_options(url: sa.URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": BUSY_TIMEOUT}}
+    return {"pool_pre_ping": True, "pool_recycle": 1800}
+
+
+def _memory_engine(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+
+
+def _in_memory(url: sa.URL) -> bool:
+    return url.get_backend_name() == "sqlite" and (
+        url.database in (None, "", ":memory:") or "mode=memory" in str(url.database) or url.query.get("mode") == "memory"
+    )
+
+
+def _prepare_sqlite(engine: sa.Engine, sync: str) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say so, not at the driver's first write
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA synchronous={sync.upper()}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        write = connection.get_execution_options().get(_WRITE)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _busy() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if is_busy(error.orig):
+            raise DatabaseBusy() from error
+        raise
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether a driver's error means: locked by somebody else, try again."""
+    text = str(error).lower()
+    return "database is locked" in text or "database table is locked" in text or "lock wait timeout" in text
+
+
+def _alembic_config(connection: sa.Connection | None = None) -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(PACKAGE / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head_revision() -> str:
+    """The newest revision of our tables."""
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory.from_config(_alembic_config()).get_current_head())
+
+
+def upgrade(database: Database, *, wal: bool = True) -> list[str]:
+    """Bring our tables to the newest revision. Safe on every deploy and when two do it at once.
+
+    :param wal: turn on SQLite's write-ahead log.
+    :returns: sentences on what was done; empty when nothing was to do.
+    """
+    from alembic import command
+
+    done = []
+    if wal and database.dialect == "sqlite" and not _in_memory(database.engine.url):
+        done += _turn_on_wal(database)
+    before = database.revision()
+    if before != head_revision():
+        with database.write() as connection:
+            _one_at_a_time(connection)
+            command.upgrade(_alembic_config(connection), "head")
+        done.append("Created the tables of stask-web." if before is None else "Updated the tables of stask-web.")
+    database._ready = False
+    return done
+
+
+def _turn_on_wal(database: Database) -> list[str]:
+    with database.engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        if cursor.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            return []
+        mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        cursor.close()
+    if mode != "wal":
+        return ["SQLite's write-ahead log cannot be used on this file system; readers and writers will wait for each other."]
+    return ["Turned on SQLite's write-ahead log (WAL), so that pages can be read while tasks write."]
+
+
+def _one_at_a_time(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5732941)")
+    elif connection.dialect.name in ("mysql", "mariadb"):
+        connection.exec_driver_sql("SELECT GET_LOCK('stask_migrations', 60)")

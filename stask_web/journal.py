@@ -1,0 +1,406 @@
+"""The journal of one task: an append-only file of JSON lines, read by position.
+
+The first line names the file's generation. A position is ``generation:offset`` in bytes; a cleared or shortened journal
+begins a new generation, so that a reader with an old position starts anew instead of reading the wrong bytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .models import to_json
+from .text import clean
+
+#: The position of a reader who has seen nothing.
+NOTHING = "-:0"
+_CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of a journal.
+
+    :param start: the position of the first line; not the asked one when that belonged to an older generation.
+    :param end: the position behind the last line.
+    :param lines: the records, see :class:`Journal`.
+    :param more: whether there is more behind ``end`` already.
+    """
+
+    start: str
+    end: str
+    lines: list[dict[str, Any]]
+    more: bool
+
+
+class Journal:
+    """Writes and reads the journal of one task.
+
+    A record is ``{"t": epoch seconds, "a": attempt, "k": kind, "l": level, "m": text, "c": context}``; kinds are ``log``,
+    ``out`` (captured output), ``progress`` (with ``p``, the values) and ``gap``. A text over the line cap goes on in further
+    records marked ``"+": 1``.
+
+    :param path: the file; it appears with the first record.
+    :param cap: largest size in bytes; then the middle is dropped and the gap marked.
+    :param line_cap: longest text of one record in bytes.
+    """
+
+    def __init__(self, path: Path, *, cap: int = 50 * 2**20, line_cap: int = 8192) -> None:
+        self.path = path
+        self.cap = max(cap, 4096)
+        self.line_cap = max(line_cap, 64)
+        self._fd: int | None = None
+
+    # -- writing
+
+    def log(
+        self, level: str, message: object, context: Any = None, *, attempt: int = 1, kind: str = "log", at: float | None = None
+    ) -> None:
+        """Append one line of the log, split when it is over the cap."""
+        self.write(self.records(level, message, context, attempt=attempt, kind=kind, at=at))
+
+    def records(
+        self, level: str, message: object, context: Any = None, *, attempt: int = 1, kind: str = "log", at: float | None = None
+    ) -> list[dict[str, Any]]:
+        """The records that :meth:`log` would write."""
+        base = {"t": round(time.time() if at is None else at, 3), "a": attempt, "k": kind, "l": level}
+        pieces = split_text(clean(message), self.line_cap)
+        records = [{**base, "m": piece, **({"+": 1} if number else {})} for number, piece in enumerate(pieces)]
+        if context:
+            records[0]["c"] = _fit_context(context, self.line_cap)
+        return records
+
+    def write(self, records: Iterable[dict[str, Any]]) -> None:
+        """Append records in one go.
+
+        :raises OSError: when the file cannot be written; nothing of it is left half-written for a reader.
+        """
+        self.write_bytes("".join(to_json(record) + "\n" for record in records).encode())
+
+    def write_bytes(self, data: bytes) -> None:
+        """Append encoded lines. For callers that encode themselves."""
+        if not data:
+            return
+        fd = self._locked()
+        try:
+            size = os.fstat(fd).st_size
+            if size == 0:
+                data = b'{"g":"%s"}\n' % secrets.token_hex(4).encode() + data
+            elif os.pread(fd, 1, size - 1) != b"\n":
+                data = b"\n" + data
+            _write_all(fd, data)
+            if size + len(data) > self.cap:
+                self._shorten(fd)
+        finally:
+            self._unlock()
+
+    def clear(self) -> None:
+        """Remove everything. The next line begins a new generation."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _locked(self) -> int:
+        while True:
+            if self._fd is None:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            if os.fstat(self._fd).st_nlink:
+                return self._fd
+            self.close()  # cleared or shortened by another process: write to the new file
+
+    def _unlock(self) -> None:
+        if self._fd is not None:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _shorten(self, fd: int) -> None:
+        size = os.fstat(fd).st_size
+        head_end = _line_end(fd, self.cap // 4)
+        tail_start = _line_end(fd, size - self.cap // 4)
+        head_start = _line_end(fd, 0)
+        gap = {"t": round(time.time(), 3), "a": 0, "k": "gap", "l": "warning"}
+        gap["m"] = "Some lines were left out here, because the log grew over its limit."
+        kept = self._without_gap(fd, head_start, head_end)
+        temporary = self.path.with_suffix(f".{secrets.token_hex(4)}")
+        try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(b'{"g":"%s"}\n' % secrets.token_hex(4).encode())
+                out.write(kept + to_json(gap).encode() + b"\n")
+                for piece in _pieces(fd, tail_start, size):
+                    out.write(piece)
+            os.replace(temporary, self.path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        self.close()
+
+    @staticmethod
+    def _without_gap(fd: int, start: int, end: int) -> bytes:
+        head = b"".join(_pieces(fd, start, end))
+        at = head.find(b'"k":"gap"')
+        return head if at < 0 else head[: head.rfind(b"\n", 0, at) + 1]
+
+    # -- reading
+
+    def read(self, position: str | None = None, limit: int = _CHUNK) -> Chunk:
+        """Read records from a position on.
+
+        :param position: where the reader is; None or a position of another generation begins at the start.
+        :param limit: about how many bytes at most; at least one record is given if there is one.
+        """
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return Chunk(NOTHING, NOTHING, [], False)
+        try:
+            return self._read(fd, position, limit)
+        finally:
+            os.close(fd)
+
+    def _read(self, fd: int, position: str | None, limit: int) -> Chunk:
+        generation, first = _header(fd)
+        if generation is None:
+            return Chunk(NOTHING, NOTHING, [], False)
+        size = os.fstat(fd).st_size
+        mine, offset = split_position(position)
+        start = offset if mine == generation and first <= offset <= size else first
+        end = min(size, start + limit)
+        data = os.pread(fd, end - start, start)
+        while b"\n" not in data and end < size:
+            end = min(size, end + limit)
+            data = os.pread(fd, end - start, start)
+        data = data[: data.rfind(b"\n") + 1]
+        end = start + len(data)
+        lines = [record for record in map(_record, data.splitlines()) if record is not None]
+        return Chunk(f"{generation}:{start}", f"{generation}:{end}", lines, bool(data) and end < size)
+
+    def end(self) -> str:
+        """The position behind the last whole line."""
+        return self.last(0).end
+
+    def last(self, n: int, limit: int = _CHUNK) -> Chunk:
+        """The last ``n`` lines that people see (log, output, gap), with the positions around them."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return Chunk(NOTHING, NOTHING, [], False)
+        try:
+            generation, first = _header(fd)
+            if generation is None:
+                return Chunk(NOTHING, NOTHING, [], False)
+            size = os.fstat(fd).st_size
+            begin = max(first, size - limit)
+            start = first if begin == first else _line_end(fd, begin)
+            data = os.pread(fd, size - start, start)
+            end = start + data.rfind(b"\n") + 1
+            rows = _located(data, start)
+            shown = [(at, record) for at, record in rows if record["k"] != "progress"][-n:] if n > 0 else []
+            at = shown[0][0] if shown else end
+            return Chunk(f"{generation}:{at}", f"{generation}:{end}", [record for _, record in shown], False)
+        finally:
+            os.close(fd)
+
+    def before(self, position: str, n: int, limit: int = _CHUNK) -> Chunk:
+        """Up to ``n`` lines that people see which stand before a position; ``more`` tells whether there are older ones."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return Chunk(NOTHING, NOTHING, [], False)
+        try:
+            generation, first = _header(fd)
+            mine, offset = split_position(position)
+            if generation is None or mine != generation:
+                return Chunk(position, position, [], False)
+            begin = max(first, offset - limit)
+            start = first if begin == first else _line_end(fd, begin)
+            rows = _located(os.pread(fd, max(0, offset - start), start), start)
+            shown = [(at, record) for at, record in rows if record["k"] != "progress"][-n:]
+            at = shown[0][0] if shown else start
+            return Chunk(f"{generation}:{at}", position, [record for _, record in shown], at > first)
+        finally:
+            os.close(fd)
+
+    def progress(self) -> dict[str, Any] | None:
+        """The values of the last progress record in the last 64 KiB, with its time ``t`` and attempt ``a``; None if there is none."""
+        try:
+            with open(self.path, "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - 64 * 1024))
+                data = file.read()
+        except FileNotFoundError:
+            return None
+        at = data.rfind(b'"k":"progress"')
+        if at < 0:
+            return None
+        end = data.find(b"\n", at)
+        record = _record(data[data.rfind(b"\n", 0, at) + 1 : end if end >= 0 else None])
+        return None if record is None else {**record.get("p", {}), "t": record["t"], "a": record["a"]}
+
+    def each(self) -> Iterator[dict[str, Any]]:
+        """Every record, in constant memory."""
+        position: str | None = None
+        while True:
+            chunk = self.read(position)
+            yield from chunk.lines
+            if not chunk.more:
+                return
+            position = chunk.end
+
+    def size(self) -> int:
+        """Bytes of the file; 0 when there is none."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def jsonl(self) -> Iterator[bytes]:
+        """The lines that people see, as JSON lines, for a download."""
+        for group in _grouped(self.each()):
+            yield to_json(public_line(group)).encode() + b"\n"
+
+    def text(self) -> Iterator[bytes]:
+        """The lines that people see, as text: ``2026-11-24 03:20:11 INFO message`` in UTC, for a download."""
+        for group in _grouped(self.each()):
+            line = public_line(group)
+            context = f" {to_json(line['context'])}" if line["context"] else ""
+            stamp = line["timestamp"][:19].replace("T", " ")
+            yield f"{stamp} {line['level'].upper()} {line['message']}{context}\n".encode()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines that people see: dicts of timestamp, level, message, context, attempt."""
+        return [public_line(group) for group in _grouped(self.each())]
+
+
+class Journals:
+    """The journals of all tasks in one folder.
+
+    :param root: the storage's ``journal/`` folder.
+    """
+
+    def __init__(self, root: Path, *, cap: int, line_cap: int) -> None:
+        self.root = root
+        self._cap, self._line_cap = cap, line_cap
+
+    def of(self, task_id: int) -> Journal:
+        """The journal of a task, written or not."""
+        return Journal(self.root / str(task_id // 1000) / f"{task_id}.log", cap=self._cap, line_cap=self._line_cap)
+
+
+def split_position(position: str | None) -> tuple[str, int]:
+    """Generation and offset of a position; ``("-", 0)`` for None and what is none."""
+    generation, _, offset = (position or NOTHING).partition(":")
+    return (generation, int(offset)) if offset.isdecimal() and len(offset) < 19 else ("-", 0)
+
+
+def split_text(text: str, cap: int) -> list[str]:
+    """Cut a text into pieces of at most ``cap`` bytes of UTF-8."""
+    data = text.encode()
+    if len(data) <= cap:
+        return [text]
+    pieces, at = [], 0
+    while at < len(data):
+        end = min(len(data), at + cap)
+        while end < len(data) and data[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(data[at:end].decode())
+        at = end
+    return pieces
+
+
+def public_line(group: list[dict[str, Any]]) -> dict[str, Any]:
+    """The records of one line as what users see: timestamp, level, message, context, attempt, kind."""
+    first = group[0]
+    return {
+        "timestamp": datetime.fromtimestamp(first["t"], UTC).isoformat(timespec="milliseconds"),
+        "level": first["l"],
+        "message": "".join(record["m"] for record in group),
+        "context": first.get("c") or {},
+        "attempt": first["a"],
+        "kind": first["k"],
+    }
+
+
+def _grouped(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    for record in records:
+        if record["k"] == "progress":
+            continue
+        if group and not record.get("+"):
+            yield group
+            group = []
+        group.append(record)
+    if group:
+        yield group
+
+
+def _fit_context(context: Any, cap: int) -> Any:
+    text = to_json(context)
+    return json.loads(text) if len(text) <= cap else {"text": clean(text, cap // 4)}
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None  # a torn line, ended by the next writer
+    return record if isinstance(record, dict) and {"t", "a", "k"} <= record.keys() else None
+
+
+def _located(data: bytes, start: int) -> list[tuple[int, dict[str, Any]]]:
+    rows, at = [], start
+    for line in data.splitlines(keepends=True):
+        record = _record(line) if line.endswith(b"\n") else None
+        if record is not None:
+            rows.append((at, record))
+        at += len(line)
+    return rows
+
+
+def _header(fd: int) -> tuple[str | None, int]:
+    data = os.pread(fd, 64, 0)
+    line, newline, _ = data.partition(b"\n")
+    try:
+        return (str(json.loads(line)["g"]), len(line) + 1) if newline else (None, 0)
+    except (ValueError, KeyError, TypeError):
+        return None, 0
+
+
+def _line_end(fd: int, offset: int) -> int:
+    """The offset behind the first line end at or after ``offset``."""
+    while True:
+        data = os.pread(fd, 65536, offset)
+        at = data.find(b"\n")
+        if at >= 0:
+            return offset + at + 1
+        if not data:
+            return offset
+        offset += len(data)
+
+
+def _pieces(fd: int, start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        data = os.pread(fd, min(2**20, end - start), start)
+        if not data:
+            return
+        yield data
+        start += len(data)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

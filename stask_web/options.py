@@ -1,0 +1,450 @@
+"""Typed options: from an action's signature to the fields of its form, to checked values, to what is stored, and back."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, GetCoreSchemaHandler, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema
+
+from .errors import InvalidOptions
+from .text import clean
+
+_PosixPath = type(Path())
+Choice = tuple[str, str]
+
+
+class UploadedPath(_PosixPath):  # type: ignore[valid-type, misc]  # the platform's concrete Path class
+    """A path with the name under which somebody uploaded the file.
+
+    ``original_name`` is that name, for a path given by code the file's own; ``token`` is the upload's, or None.
+    """
+
+    original_name: str
+    token: str | None
+
+    @classmethod
+    def of(cls, path: str | Path, original_name: str | None = None, token: str | None = None) -> UploadedPath:
+        """Make one of any path."""
+        made: UploadedPath = cls(path)
+        made.original_name = original_name or getattr(path, "original_name", None) or made.name
+        made.token = token or getattr(path, "token", None)
+        return made
+
+
+class Upload:
+    """Annotates a ``Path`` that comes from an upload: ``Annotated[Path, Upload(".csv", ".xlsx")]``.
+
+    :param extensions: the endings that are accepted, any when none is given.
+    """
+
+    def __init__(self, *extensions: str) -> None:
+        self.extensions = tuple(ending.lower() if ending.startswith(".") else f".{ending.lower()}" for ending in extensions)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if get_origin(source) in (list, tuple, set):
+            return core_schema.list_schema(core_schema.no_info_plain_validator_function(_as_uploaded))
+        plain = core_schema.no_info_plain_validator_function(_as_uploaded)
+        return core_schema.nullable_schema(plain) if type(None) in get_args(source) else plain
+
+
+class Choices:
+    """Annotates a field whose choices a function computes when the form is shown: ``Annotated[str, Choices(shops)]``.
+
+    :param source: called without arguments, or with the form's values by name; gives values, or pairs of value and label.
+    """
+
+    def __init__(self, source: Callable[..., Iterable[Any]]) -> None:
+        self.source = source
+
+    def __call__(self, values: Mapping[str, Any] | None = None) -> list[Choice]:
+        """The choices as pairs of texts."""
+        wants_values = bool(inspect.signature(self.source).parameters)
+        return _pairs(self.source(dict(values or {})) if wants_values else self.source())
+
+
+class DryRun:
+    """Annotates a flag that means "check only": the form gets a second button instead of a checkbox."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an action's form.
+
+    :param kind: text, textarea, number, decimal, checkbox, select, radio, multiselect, date, time, datetime, email, url, json,
+        secret, file or files.
+    :param choices: pairs of value and label; computed when they are asked for.
+    :param attrs: HTML constraints: min, max, step, minlength, maxlength, pattern, accept, placeholder.
+    """
+
+    name: str
+    kind: str
+    label: str
+    help: str = ""
+    required: bool = True
+    default: Any = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    accept: tuple[str, ...] = ()
+    _choices: Callable[[Mapping[str, Any] | None], list[Choice]] | None = None
+
+    def choices(self, values: Mapping[str, Any] | None = None) -> list[Choice]:
+        """The choices, for kinds that have them."""
+        return self._choices(values) if self._choices else []
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """What is known of one action: from its name, its signature and its ``@action``.
+
+    :param name: as in ``task_<name>``.
+    :param title: for people, e.g. ``"Import products"``.
+    :param model: the pydantic model of the options, or None for a plain dict.
+    :param dry_run: name of the field annotated with :class:`DryRun`.
+    """
+
+    name: str
+    method: str
+    title: str
+    description: str = ""
+    model: type[BaseModel] | None = None
+    confirm: str | bool | None = None
+    role: str | None = None
+    priority: str = "normal"
+    max_attempts: int | None = None
+    timeout: float | None = None
+    unique: bool | tuple[str, ...] = False
+    dry_run: str | None = None
+
+    def fields(self) -> list[Field]:
+        """The fields of the form, in the model's order, without the dry-run flag."""
+        if self.model is None:
+            return []
+        return [make_field(name, info) for name, info in self.model.model_fields.items() if name != self.dry_run]
+
+
+#: pydantic's error type -> our sentence for people; ``{...}`` come from the error's context.
+SENTENCES: dict[str, str] = {
+    "missing": "Fill this in.",
+    "string_type": "Enter a text.",
+    "string_too_short": "Enter at least {min_length} characters.",
+    "string_too_long": "Enter at most {max_length} characters.",
+    "string_pattern_mismatch": "This does not have the expected form.",
+    "literal_error": "Choose one of: {expected}.",
+    "enum": "Choose one of: {expected}.",
+    "int_type": "Enter a whole number, for example 12.",
+    "int_parsing": "Enter a whole number, for example 12.",
+    "int_parsing_size": "This number is too large.",
+    "int_from_float": "Enter a whole number, for example 12.",
+    "float_type": "Enter a number, for example 12.50.",
+    "float_parsing": "Enter a number, for example 12.50.",
+    "finite_number": "Enter a number, for example 12.50.",
+    "decimal_type": "Enter a number, for example 12.50.",
+    "decimal_parsing": "Enter a number, for example 12.50.",
+    "decimal_max_digits": "Enter at most {max_digits} digits.",
+    "decimal_max_places": "Enter at most {decimal_places} digits after the point.",
+    "decimal_whole_digits": "Enter at most {whole_digits} digits before the point.",
+    "greater_than": "Enter more than {gt}.",
+    "greater_than_equal": "Enter {ge} or more.",
+    "less_than": "Enter less than {lt}.",
+    "less_than_equal": "Enter {le} or less.",
+    "multiple_of": "Enter a multiple of {multiple_of}.",
+    "bool_type": "Choose yes or no.",
+    "bool_parsing": "Choose yes or no.",
+    "date_type": "Enter a date, for example 2026-12-31.",
+    "date_parsing": "Enter a date, for example 2026-12-31.",
+    "date_from_datetime_parsing": "Enter a date, for example 2026-12-31.",
+    "date_from_datetime_inexact": "Enter a date without a time.",
+    "date_past": "Enter a date in the past.",
+    "date_future": "Enter a date in the future.",
+    "time_type": "Enter a time, for example 18:30.",
+    "time_parsing": "Enter a time, for example 18:30.",
+    "datetime_type": "Enter a date and a time, for example 2026-12-31 18:30.",
+    "datetime_parsing": "Enter a date and a time, for example 2026-12-31 18:30.",
+    "datetime_from_date_parsing": "Enter a date and a time, for example 2026-12-31 18:30.",
+    "datetime_past": "Enter a moment in the past.",
+    "datetime_future": "Enter a moment in the future.",
+    "url_type": "Enter an address, for example https://example.com.",
+    "url_parsing": "Enter an address, for example https://example.com.",
+    "url_syntax_violation": "Enter an address, for example https://example.com.",
+    "url_scheme": "Enter an address that begins with {expected_schemes}.",
+    "url_too_long": "This address is too long.",
+    "json_invalid": "This is not valid JSON.",
+    "json_type": "This is not valid JSON.",
+    "uuid_type": "Enter a UUID.",
+    "uuid_parsing": "Enter a UUID.",
+    "list_type": "Choose from the list.",
+    "too_short": "Choose at least {min_length}.",
+    "too_long": "Choose at most {max_length}.",
+    "path_type": "Choose a file.",
+    "extra_forbidden": "There is no such option.",
+    "choice": "Choose one of the list.",
+    "file": "Choose a file.",
+}
+
+
+def validate(spec: ActionSpec, data: Mapping[str, Any], *, check_choices: bool = True) -> BaseModel | dict[str, Any]:
+    """Check options and turn them into the action's model; untyped actions get a plain dict.
+
+    :param data: field name -> value; file fields hold a path or an :class:`UploadedPath`.
+    :param check_choices: whether values of :class:`Choices` must be among what the function gives now.
+    :raises InvalidOptions: field name -> sentence.
+    """
+    if spec.model is None:
+        return dict(data)
+    try:
+        options = spec.model.model_validate(dict(data))
+    except ValidationError as error:
+        raise InvalidOptions({_place(item): _sentence(item) for item in reversed(error.errors())}) from None
+    if check_choices:
+        _check_choices(spec.model, options)
+    return options
+
+
+def dump(options: BaseModel | Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split options into what is stored openly and the secrets, keyed by dotted path.
+
+    :returns: ``(meta, secrets)``; an upload becomes ``{"upload": token, "name": original name}``.
+    """
+    values = options.model_dump(mode="python") if isinstance(options, BaseModel) else dict(options)
+    found: dict[str, Any] = {}
+    meta = _open_part(values, "", found)
+    return meta, found
+
+
+def load(
+    spec: ActionSpec, meta: Mapping[str, Any], found: Mapping[str, Any], upload_path: Callable[[str], Path]
+) -> BaseModel | dict[str, Any]:
+    """Turn what :func:`dump` stored into the options that the action gets.
+
+    :param found: the secrets by dotted path.
+    :param upload_path: token of an upload -> its file.
+    :raises InvalidOptions: when the model has changed so that they do not fit any more.
+    """
+    values = _resolve(dict(meta), upload_path)
+    for path, secret in found.items():
+        _put(values, path.split("."), secret)
+    return validate(spec, values, check_choices=False)
+
+
+def make_field(name: str, info: FieldInfo) -> Field:
+    """Describe one field of a model for its form."""
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    annotation, optional = _without_none(info.annotation)
+    upload = _first(info.metadata, Upload)
+    source = _first(info.metadata, Choices)
+    kind = str(extra.get("kind") or _kind(annotation, info.metadata, upload, source))
+    default = None if info.default is PydanticUndefined else info.default
+    if info.default_factory is not None:
+        default = info.get_default(call_default_factory=True, validated_data={})
+    return Field(
+        name=name,
+        kind=kind,
+        label=clean(info.title or name.replace("_", " ").capitalize()),
+        help=clean(info.description or ""),
+        required=info.is_required() and not optional and kind != "checkbox",
+        default=default.value if isinstance(default, Enum) else default,
+        attrs=_constraints(info.metadata, kind),
+        accept=upload.extensions if upload else (),
+        _choices=source or _fixed_choices(annotation),
+    )
+
+
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "checkbox"), (int, "number"), (float, "number"), (Decimal, "decimal"), (datetime, "datetime"),
+    (date, "date"), (time, "time"), (SecretStr, "secret"), (BaseModel, "json"), (dict, "json"),
+)  # fmt: skip
+
+
+def _kind(annotation: Any, metadata: Sequence[Any], upload: Upload | None, source: Choices | None) -> str:
+    origin = get_origin(annotation)
+    many = origin in (list, set, tuple, frozenset)
+    if upload:
+        return "files" if many else "file"
+    if many:
+        inner = _without_none((get_args(annotation) or (str,))[0])[0]
+        return "multiselect" if source or _fixed_choices(inner) else "json"
+    if source or _fixed_choices(annotation):
+        return "select"
+    name = getattr(annotation, "__name__", "")
+    if name == "EmailStr":
+        return "email"
+    if name.endswith("Url"):
+        return "url"
+    for cls, kind in _KINDS:
+        if (isinstance(annotation, type) and issubclass(annotation, cls)) or origin is cls:
+            return kind
+    longest = next((item.max_length for item in metadata if isinstance(item, annotated_types.MaxLen)), None)
+    return "textarea" if longest is not None and longest > 255 else "text"
+
+
+def _fixed_choices(annotation: Any) -> Callable[[Mapping[str, Any] | None], list[Choice]] | None:
+    if get_origin(annotation) in (list, set, tuple, frozenset):
+        annotation = _without_none((get_args(annotation) or (str,))[0])[0]
+    if get_origin(annotation) is Literal:
+        values = get_args(annotation)
+        return lambda _: _pairs(values)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        members = [(member.value, member.name.replace("_", " ").capitalize()) for member in annotation]
+        return lambda _: _pairs(members)
+    return None
+
+
+def _pairs(items: Iterable[Any]) -> list[Choice]:
+    pairs = []
+    for item in items:
+        value, label = item if isinstance(item, tuple) and len(item) == 2 else (item, _label(item))
+        pairs.append((str(value), clean(label)))
+    return pairs
+
+
+def _label(value: Any) -> str:
+    text = str(value)
+    return text.upper() if text.isascii() and text.isalpha() and len(text) <= 4 and text.islower() else text.replace("_", " ").capitalize()
+
+
+def _constraints(metadata: Sequence[Any], kind: str) -> dict[str, Any]:
+    attrs: dict[str, Any] = {"step": "any"} if kind == "decimal" else {}
+    for item in metadata:
+        for attribute, name in (("ge", "min"), ("gt", "min"), ("le", "max"), ("lt", "max"), ("multiple_of", "step")):
+            if getattr(item, attribute, None) is not None:
+                attrs[name] = getattr(item, attribute)
+        for attribute, name in (("min_length", "minlength"), ("max_length", "maxlength"), ("pattern", "pattern")):
+            if getattr(item, attribute, None) and kind in ("text", "textarea", "secret", "email", "url"):
+                attrs[name] = getattr(item, attribute)
+    return attrs
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [item for item in get_args(annotation) if item is not type(None)]
+        if len(rest) < len(get_args(annotation)):
+            return (rest[0] if len(rest) == 1 else annotation), True
+    return annotation, False
+
+
+def _first(metadata: Sequence[Any], cls: type[Any]) -> Any:
+    return next((item for item in metadata if isinstance(item, cls)), None)
+
+
+def dry_run_field(model: type[BaseModel] | None) -> str | None:
+    """The name of the field annotated with :class:`DryRun`, if the model has one."""
+    if model is None:
+        return None
+    for name, info in model.model_fields.items():
+        if any(isinstance(item, DryRun) or item is DryRun for item in info.metadata):
+            return name
+    return None
+
+
+def _as_uploaded(value: Any) -> UploadedPath:
+    if isinstance(value, str | Path) and str(value):
+        return UploadedPath.of(value)
+    raise ValueError("Choose a file.")
+
+
+def _check_choices(model: type[BaseModel], options: BaseModel) -> None:
+    errors = {}
+    for name, info in model.model_fields.items():
+        source = _first(info.metadata, Choices)
+        value = getattr(options, name)
+        if source is None or value is None:
+            continue
+        allowed = {choice for choice, _ in source(options.model_dump())}
+        chosen = value if isinstance(value, list | tuple | set | frozenset) else [value]
+        if any(str(item) not in allowed for item in chosen):
+            errors[name] = SENTENCES["choice"]
+    if errors:
+        raise InvalidOptions(errors)
+
+
+def _place(item: Any) -> str:
+    return str(item["loc"][0]) if item["loc"] else ""
+
+
+def _sentence(item: Any) -> str:
+    if item["type"] in ("value_error", "assertion_error"):
+        text = str(item.get("ctx", {}).get("error") or item["msg"])
+        return clean(text)
+    template = SENTENCES.get(item["type"])
+    if template is None:
+        return clean(item["msg"])
+    try:
+        return clean(template.format(**item.get("ctx", {})))
+    except (KeyError, IndexError):
+        return clean(item["msg"])
+
+
+def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
+    if isinstance(value, SecretStr):
+        found[path] = value.get_secret_value()
+        return None
+    if isinstance(value, UploadedPath):
+        return {"upload": value.token, "name": value.original_name} if value.token else str(value)
+    if isinstance(value, Mapping):
+        items = {str(key): (item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
+        return {key: _open_part(item, at, found) for key, (item, at) in items.items() if not isinstance(item, SecretStr) or _keep(item, at, found)}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_open_part(item, f"{path}.{number}", found) for number, item in enumerate(value)]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, BaseModel):
+        return _open_part(value.model_dump(mode="python"), path, found)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _keep(secret: SecretStr, path: str, found: dict[str, Any]) -> bool:
+    found[path] = secret.get_secret_value()
+    return False
+
+
+def _resolve(value: Any, upload_path: Callable[[str], Path]) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"upload", "name"} and isinstance(value["upload"], str):
+            return UploadedPath.of(upload_path(value["upload"]), value["name"], value["upload"])
+        return {key: _resolve(item, upload_path) for key, item in value.items()}
+    return [_resolve(item, upload_path) for item in value] if isinstance(value, list) else value
+
+
+def _put(values: Any, path: Sequence[str], secret: Any) -> None:
+    for key in path[:-1]:
+        values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
+    if isinstance(values, list):
+        values[int(path[-1])] = secret
+    else:
+        values[path[-1]] = secret
+
+
+def tokens(meta: Any) -> set[str]:
+    """The tokens of all uploads that stored options use."""
+    if isinstance(meta, Mapping):
+        if meta.keys() == {"upload", "name"} and isinstance(meta["upload"], str):
+            return {meta["upload"]}
+        return set().union(*(tokens(item) for item in meta.values())) if meta else set()
+    return set().union(*(tokens(item) for item in meta)) if isinstance(meta, list) and meta else set()
+
+
+def options_model(method: Callable[..., Any]) -> type[BaseModel] | None:
+    """The pydantic model by which an action's ``options`` are annotated, or None for a plain dict."""
+    parameters = list(inspect.signature(method).parameters.values())
+    named = [item for item in parameters if item.name == "options"] or parameters[2:3]
+    if not named or named[0].annotation is inspect.Parameter.empty:
+        return None
+    annotation = named[0].annotation
+    if isinstance(annotation, str):
+        annotation = typing.get_type_hints(method, include_extras=True).get(named[0].name)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -1,0 +1,250 @@
+"""Reading the tables: the chainable queries of the public API, and what the pages ask. Nothing here writes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from .database import Database
+from .errors import STaskError
+from .models import Attempt, Process, Stat, Task, WorkerRecord
+from .status import Status
+
+M = TypeVar("M", bound=Any)
+
+
+class Query(Generic[M]):
+    """A query that is built by chaining and run by ``all``, ``first``, ``count``, ``delete`` or a loop.
+
+    What it gives are snapshots: they stay usable after any commit, rollback or end of a session.
+    """
+
+    def __init__(self, model: type[M], select: sa.Select[Any] | None = None) -> None:
+        self.model = model
+        self.select = sa.select(model) if select is None else select
+
+    def filter(self, *conditions: Any) -> Query[M]:
+        """Keep rows for which all conditions hold, e.g. ``Task.created_at > when``."""
+        return Query(self.model, self.select.where(*conditions))
+
+    where = filter
+
+    def filter_by(self, **values: Any) -> Query[M]:
+        """Keep rows whose columns equal the values."""
+        return Query(self.model, self.select.filter_by(**values))
+
+    def by_identifier(self, identifier: str) -> Query[M]:
+        """Keep one worker's rows."""
+        return self.filter(self.model.identifier == identifier)
+
+    def by_action(self, action: str) -> Query[M]:
+        """Keep one action's tasks; any spelling of its name will do."""
+        return self.filter(self.model.action == action.strip().lower().replace("-", "_"))
+
+    def order_by(self, *keys: Any) -> Query[M]:
+        """Sort the rows, e.g. ``Task.created_at.desc()``."""
+        return Query(self.model, self.select.order_by(*keys))
+
+    def limit(self, n: int) -> Query[M]:
+        """Give at most ``n`` rows."""
+        return Query(self.model, self.select.limit(n))
+
+    def offset(self, n: int) -> Query[M]:
+        """Leave out the first ``n`` rows."""
+        return Query(self.model, self.select.offset(n))
+
+    def all(self) -> list[M]:
+        """All rows."""
+        with _database().session() as session:
+            return list(session.scalars(self.select))
+
+    def first(self) -> M | None:
+        """The first row, or None."""
+        with _database().session() as session:
+            found: M | None = session.scalars(self.select.limit(1)).first()
+            return found
+
+    def count(self) -> int:
+        """How many rows there are."""
+        with _database().read() as connection:
+            count = sa.select(sa.func.count()).select_from(self.select.order_by(None).subquery())
+            return int(connection.execute(count).scalar_one())
+
+    def delete(self) -> int:
+        """Delete tasks that have ended, with their attempts and files.
+
+        :returns: how many were deleted; tasks that wait or run are left alone.
+        :raises STaskError: for anything but tasks.
+        """
+        if self.model is not Task:
+            raise STaskError("Only tasks can be deleted by a query.")
+        from .state import current_state
+
+        return int(current_state().tasks.delete(self.select))
+
+    def __iter__(self) -> Iterator[M]:
+        return iter(self.all())
+
+
+def _database() -> Database:
+    from .state import current_state
+
+    return current_state().database
+
+
+def task_or_none(database: Database, task_id: int) -> Task | None:
+    """One task by id."""
+    with database.session() as session:
+        return session.get(Task, task_id)
+
+
+def tasks_by_id(database: Database, ids: Iterable[int]) -> dict[int, Task]:
+    """Several tasks in one query: id -> task."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    with database.session() as session:
+        return {task.id: task for task in session.scalars(sa.select(Task).where(Task.id.in_(wanted)))}
+
+
+def recent_tasks(database: Database, limit: int, select: sa.Select[Any] | None = None) -> list[Task]:
+    """The newest tasks of a selection, newest first."""
+    base = sa.select(Task) if select is None else select
+    with database.session() as session:
+        return list(session.scalars(base.order_by(Task.id.desc()).limit(limit)))
+
+
+def attempts(database: Database, task_id: int) -> list[Attempt]:
+    """The attempts of a task, oldest first."""
+    with database.session() as session:
+        return list(session.scalars(sa.select(Attempt).where(Attempt.task_id == task_id).order_by(Attempt.number)))
+
+
+def worker_record(database: Database, identifier: str) -> WorkerRecord | None:
+    """One worker's row by identifier."""
+    with database.session() as session:
+        return session.scalars(sa.select(WorkerRecord).where(WorkerRecord.identifier == identifier)).first()
+
+
+def worker_records(database: Database, *, active_only: bool = False) -> list[WorkerRecord]:
+    """All workers by scope and identifier."""
+    select = sa.select(WorkerRecord).order_by(WorkerRecord.scope, WorkerRecord.identifier)
+    if active_only:
+        select = select.where(WorkerRecord.active.is_(True))
+    with database.session() as session:
+        return list(session.scalars(select))
+
+
+def stats(database: Database) -> dict[str, int]:
+    """How many tasks there are of each status, and in all. Ended ones come from the daily counts, never from the history."""
+    with database.read() as connection:
+        waiting = {
+            Status.PENDING: _count(connection, Task.status == Status.PENDING),
+            Status.RUNNING: _count(connection, Task.status == Status.RUNNING),
+        }
+        ended = sa.select(Stat.status, sa.func.sum(Stat.n - Stat.gone)).group_by(Stat.status)
+        counts = {**waiting, **{status: int(n) for status, n in connection.execute(ended).all()}}
+    result = {status.text: counts.get(status, 0) for status in Status}
+    return {**result, "total": sum(result.values())}
+
+
+def _count(connection: sa.Connection, condition: Any) -> int:
+    return int(connection.execute(sa.select(sa.func.count(Task.id)).where(condition)).scalar_one())
+
+
+def ended_since(database: Database, since: datetime) -> dict[Status, int]:
+    """How many tasks ended how since a moment at most a few days ago, by the tasks' own times."""
+    with database.read() as connection:
+        select = (
+            sa.select(Task.status, sa.func.count())
+            .where(Task.status >= Status.COMPLETED, Task.finished_at >= since)
+            .group_by(Task.status)
+        )
+        return {status: int(n) for status, n in connection.execute(select).all()}
+
+
+def unseen_failures(database: Database, since: datetime) -> int:
+    """How many tasks failed since a moment and were not opened by anybody."""
+    with database.read() as connection:
+        condition = sa.and_(Task.status == Status.FAILED, Task.finished_at >= since, Task.seen_at.is_(None))
+        return _count(connection, condition)
+
+
+def last_tasks(database: Database, identifiers: Sequence[str]) -> dict[str, Task]:
+    """The newest task of each worker: identifier -> task."""
+    found = {}
+    with database.session() as session:
+        for identifier in identifiers:
+            select = sa.select(Task).where(Task.identifier == identifier).order_by(Task.id.desc()).limit(1)
+            task = session.scalars(select).first()
+            if task is not None:
+                found[identifier] = task
+    return found
+
+
+def live_tasks(database: Database, limit: int = 100) -> list[Task]:
+    """Tasks that run or wait, running first, then in the order of starting."""
+    with database.session() as session:
+        running = sa.select(Task).where(Task.status == Status.RUNNING).order_by(Task.id).limit(limit)
+        waiting = sa.select(Task).where(Task.status == Status.PENDING).order_by(Task.lane, Task.id).limit(limit)
+        return [*session.scalars(running), *session.scalars(waiting)][:limit]
+
+
+def place_in_queue(database: Database, task: Task) -> int:
+    """How many waiting tasks start before this one, plus one; 0 when it is not in the queue."""
+    if task.lane is None:
+        return 0
+    earlier = sa.or_(Task.lane < task.lane, sa.and_(Task.lane == task.lane, Task.id < task.id))
+    with database.read() as connection:
+        return _count(connection, sa.and_(Task.lane >= 1, earlier)) + 1
+
+
+def live_processes(database: Database, lease: float) -> list[Process]:
+    """Supervisors that gave a sign of life within the lease."""
+    since = datetime.fromtimestamp(time.time() - lease, UTC)
+    with database.session() as session:
+        return list(session.scalars(sa.select(Process).where(Process.beat_at >= since).order_by(Process.started_at)))
+
+
+def hourly(database: Database, hours: int = 24, now: datetime | None = None) -> list[dict[str, Any]]:
+    """How many tasks ended well or failed in each of the last hours, oldest first: dicts of hour, completed, failed."""
+    end = (now or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
+    start = end - timedelta(hours=hours - 1)
+    rows = [{"hour": start + timedelta(hours=number), "completed": 0, "failed": 0} for number in range(hours)]
+    with database.read() as connection:
+        select = sa.select(Task.status, Task.finished_at).where(
+            Task.status.in_([Status.COMPLETED, Status.FAILED]), Task.finished_at >= start
+        )
+        for status, finished in connection.execute(select):
+            row = rows[min(int((finished - start).total_seconds() // 3600), hours - 1)]
+            row[Status(status).text] += 1
+    return rows
+
+
+def with_user(select: sa.Select[Any], user_id: Any) -> sa.Select[Any]:
+    """Only tasks that this user started."""
+    return select.where(Task.started_by == user_id)
+
+
+def page_of_tasks(
+    database: Database, select: sa.Select[Any], *, size: int, before: int | None = None, after: int | None = None
+) -> tuple[list[Task], bool]:
+    """One page of tasks, newest first, by key instead of by offset.
+
+    :param before: only tasks with a smaller id (older).
+    :param after: only tasks with a larger id (newer), the nearest ones.
+    :returns: the tasks, and whether there are more in that direction.
+    """
+    if before is not None:
+        select = select.where(Task.id < before)
+    if after is not None:
+        select = select.where(Task.id > after)
+    order = Task.id.asc() if after is not None else Task.id.desc()
+    with database.session() as session:
+        rows = list(session.scalars(select.order_by(order).limit(size + 1)))
+    more, rows = len(rows) > size, rows[:size]
+    return (rows[::-1] if after is not None else rows), more

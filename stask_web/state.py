@@ -1,0 +1,60 @@
+"""What stask-web keeps for one app: made by the extension, used by everything below it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flask import current_app
+
+from .config import Settings
+from .database import Database
+from .discovery import Registry
+from .errors import STaskError
+from .journal import Journals
+from .services import Services
+from .storage import Storage
+from .vault import Vault
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+STATE_KEY = "stask_state"
+
+
+@dataclass
+class State:
+    """Everything of one app. The extension fills in what higher layers own: policy, tasks, services, socketio."""
+
+    app_name: str
+    settings: Settings
+    database: Database
+    storage: Storage
+    registry: Registry
+    vault: Vault
+    journals: Journals
+    host_db: Any = None
+    socketio: Any = None
+    policy: Any = None
+    tasks: Any = None
+    services: Services = field(default=None)  # type: ignore[arg-type]  # set right after, by the extension
+
+    def task_log(self, task: Any) -> Any:
+        """The log of a task, for users' code."""
+        return self.tasks.task_log(task)
+
+
+def state_of(app: Flask) -> State:
+    """The state of an app.
+
+    :raises STaskError: when the extension was not set up on it.
+    """
+    state: State | None = app.extensions.get(STATE_KEY)
+    if state is None:
+        raise STaskError(f"stask-web is not set up on the app {app.name!r}. Call STask().init_app(app, access=...) first.")
+    return state
+
+
+def current_state() -> State:
+    """The state of the current app; needs an app context."""
+    return state_of(current_app)

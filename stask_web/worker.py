@@ -1,0 +1,386 @@
+"""What a developer subclasses: one class that groups actions on one subject."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import IllegalMove, UnknownAction
+from .models import Task
+from .options import ActionSpec, dry_run_field, options_model
+from .progress import Report
+from .services import Services
+from .status import PRIORITIES, Status
+
+PREFIX = "task_"
+_ATTRIBUTE = "__stask_action__"
+T = TypeVar("T")
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+def action(
+    title: str | None = None,
+    *,
+    description: str | None = None,
+    confirm: str | bool | None = None,
+    role: str | None = None,
+    priority: str | None = None,
+    max_attempts: int | None = None,
+    timeout: float | None = None,
+    unique: bool | Iterable[str] = False,
+) -> Callable[[M], M]:
+    """Say more of an action than its name does.
+
+    :param title: for people, verb and object: "Import products".
+    :param description: one or two sentences; by default the method's docstring.
+    :param confirm: ask before the start: True, or a sentence on the consequence.
+    :param role: who may start it, for a :class:`RolePolicy`: viewer, operator or admin.
+    :param priority: high, normal or low, when :meth:`STask.create` is given none.
+    :param max_attempts: how often it starts by itself, at most; 1 for what must not happen twice.
+    :param timeout: seconds after which it is stopped.
+    :param unique: True: one at a time may wait or run; names of options: one for each of their values.
+    """
+    if priority is not None and priority not in PRIORITIES:
+        raise ValueError(f"priority is {priority!r}, but must be one of {', '.join(PRIORITIES)}")
+    if max_attempts is not None and max_attempts < 1:
+        raise ValueError(f"max_attempts is {max_attempts!r}, but must be 1 or more")
+    facts = {
+        "title": title,
+        "description": description,
+        "confirm": confirm,
+        "role": role,
+        "priority": priority,
+        "max_attempts": max_attempts,
+        "timeout": timeout,
+        "unique": unique if isinstance(unique, bool) else tuple(unique),
+    }
+
+    def mark(method: M) -> M:
+        setattr(method, _ATTRIBUTE, {name: value for name, value in facts.items() if value is not None})
+        return method
+
+    return mark
+
+
+class TaskInterface(ABC):
+    """What discovery looks for; :class:`BaseWorker` has all of it."""
+
+    @abstractmethod
+    def actions(self) -> dict[str, ActionSpec]:
+        """The actions by name."""
+
+    @abstractmethod
+    def invoke_action(self, action: str, task: Task, options: Any) -> Any:
+        """Run one action."""
+
+    @abstractmethod
+    def render_widget(self) -> str:
+        """The HTML for the dashboard."""
+
+
+class BaseWorker(TaskInterface):
+    """A worker: set the five attributes, write methods ``task_<name>(self, task, options)``.
+
+    :cvar identifier: its name in the database and in URLs.
+    :cvar scope: the part of the site it belongs to; filters the panel.
+    :cvar icon: HTML of an icon.
+    :cvar title: for people; may be a lazy string.
+    :cvar description: one or two sentences.
+    :cvar defaults: the settings' defaults; what an admin stores lies over them.
+    """
+
+    identifier: str = ""
+    scope: str = ""
+    icon: str = ""
+    title: Any = ""
+    description: Any = ""
+    defaults: Mapping[str, Any] = {}
+
+    _services: Services | None = None
+
+    @property
+    def services(self) -> Services:
+        """What the worker is given; by default that of the current app."""
+        if self._services is None:
+            from .state import current_state
+
+            self._services = current_state().services
+        return self._services
+
+    @services.setter
+    def services(self, services: Services) -> None:
+        self._services = services
+
+    # -- actions
+
+    def actions(self) -> dict[str, ActionSpec]:
+        """The public ``task_*`` methods, in the order they are written."""
+        return action_specs(type(self))
+
+    def invoke_action(self, action: str, task: Task, options: Any) -> Any:
+        """Run one action.
+
+        :raises UnknownAction: when the worker has no public method of that name.
+        """
+        return getattr(self, self.spec(action).method)(task, options)
+
+    def spec(self, action: str) -> ActionSpec:
+        """What is known of one action; ``sync_stock``, ``sync-stock`` and ``Sync_Stock`` mean the same.
+
+        :raises UnknownAction: names the actions there are.
+        """
+        return find_spec(type(self), action)
+
+    # -- progress
+
+    def push_progress(
+        self,
+        task: Task,
+        values: Mapping[str, Any] | None = None,
+        *,
+        progress: Any = None,
+        processed: Any = None,
+        total: Any = None,
+        eta: Any = None,
+        message: Any = None,
+    ) -> None:
+        """Tell how far the action is. Cheap enough for every row: what is newest is shown, at most ten times a second.
+
+        :param values: the same as one dict, as in sTask for PHP.
+        :param progress: 0 to 100; computed when ``processed`` and ``total`` are given.
+        :param processed: how many are done.
+        :param total: how many there are.
+        :param eta: seconds left, or a text such as ``"2m 15s"``; computed when it can be.
+        :param message: what is being done right now.
+        :raises TaskInterrupt: when the task is to stop.
+        """
+        run = task._run
+        report = run.report if run is not None else _loose_report(self, task)
+        if values is not None:
+            _take(report, values)
+        if progress is not None:
+            report.progress = progress
+        if processed is not None:
+            report.processed = processed
+        if total is not None:
+            report.total = total
+        if eta is not None:
+            report.eta = eta
+        if message is not None:
+            report.message = message
+        if report.due:
+            report.flush()
+
+    def track(self, task: Task, rows: Iterable[T], total: int | None = None, message: str | None = None) -> Iterator[T]:
+        """Give the rows one by one, with progress, ETA and cancel.
+
+        :param rows: anything to iterate over.
+        :param total: how many there are; by default ``len(rows)`` if it has one.
+        :param message: what is being done, e.g. ``"Importing"``.
+        :raises TaskInterrupt: when the task is to stop.
+        """
+        report = task._run.report if task._run is not None else _loose_report(self, task)
+        if total is None and hasattr(rows, "__len__"):
+            total = len(rows)
+        report.progress, report.eta, report.total, report.processed = None, None, total, 0
+        if message is not None:
+            report.message = message
+        done = 0
+        report.flush()
+        for row in rows:
+            yield row
+            done += 1
+            report.processed = done
+            if report.due:
+                report.flush()
+        report.flush()
+
+    # -- outcome
+
+    def mark_finished(self, task: Task, result: Any = None, message: str | None = None) -> None:
+        """Record that the action ended well; the first recorded outcome wins.
+
+        :param result: path of a file from :meth:`result_path`, to download.
+        :param message: a sentence for people.
+        """
+        self._mark(task, Status.COMPLETED, message, result)
+
+    def mark_failed(self, task: Task, message: str) -> None:
+        """Record that the action failed, finally: no further attempt."""
+        self._mark(task, Status.FAILED, message)
+
+    def _mark(self, task: Task, status: Status, message: str | None, result: Any = None) -> None:
+        if task._run is not None:
+            task._run.mark(status, message, result)
+        else:
+            self.services.mark(task, status, message, result)
+
+    def reject(self, task: Task, reason: str, row: Any = None, line: int | None = None) -> None:
+        """Note one refused input: a warning line, one more warning, a row of ``refused.csv``.
+
+        :param reason: why, for people.
+        :param row: the input, a dict of columns or a sequence.
+        :param line: its line in the source.
+        """
+        _run_of(task).reject(reason, row, line)
+
+    def count(self, task: Task, **amounts: int) -> None:
+        """Add to named counters, which people see as numbers: ``self.count(task, created=1)``."""
+        _run_of(task).count(**amounts)
+
+    def result_path(self, task: Task, name: str) -> Path:
+        """Where a result of that name is to be written; the folder exists."""
+        if task._run is not None:
+            return task._run.result_path(name)
+        return self.services.result_path(task, name)
+
+    def log(self, task: Task, level: str, message: str, context: Mapping[str, Any] | None = None) -> None:
+        """Write a line to the task's log. Levels: debug, info, warning, error."""
+        self.services.log(task, level, message, context)
+
+    def create_task(self, action: str, options: Mapping[str, Any] | None = None, **more: Any) -> Task:
+        """Create a task of this worker; further arguments as for :meth:`STask.create`."""
+        task: Task = self.services.create(self.identifier, action, options, **more)
+        return task
+
+    # -- settings
+
+    def settings(self) -> dict[str, Any]:
+        """The settings: defaults in code, stored values over them."""
+        return merged(self.defaults, self.services.stored_config(self.identifier))
+
+    def get_config(self, key: str, default: Any = None) -> Any:
+        """One setting by dotted key, e.g. ``get_config("api.timeout", 30)``."""
+        values: Any = merged(self.settings(), self.services.stored_config(self.identifier))
+        for part in key.split("."):
+            if not isinstance(values, Mapping) or part not in values:
+                return default
+            values = values[part]
+        return values
+
+    def set_config(self, key: str, value: Any) -> None:
+        """Store one setting by dotted key."""
+        stored = deepcopy(self.services.stored_config(self.identifier))
+        place = stored
+        *parents, last = key.split(".")
+        for part in parents:
+            if not isinstance(place.get(part), dict):
+                place[part] = {}
+            place = place[part]
+        place[last] = value
+        self.services.store_config(self.identifier, stored)
+
+    def update_config(self, values: Mapping[str, Any]) -> None:
+        """Store several settings; nested dicts are merged."""
+        self.services.store_config(self.identifier, merged(self.services.stored_config(self.identifier), values))
+
+    # -- pages
+
+    def render_widget(self) -> str:
+        """The HTML for the dashboard. Override it to draw your own."""
+        return self.services.render("stask_web/widgets/default.html", worker=self)
+
+
+def action_specs(cls: type[Any]) -> dict[str, ActionSpec]:
+    """The actions of a worker class by name, base classes' first."""
+    specs: dict[str, ActionSpec] = {}
+    for base in reversed(cls.__mro__):
+        for name, method in vars(base).items():
+            if name.startswith(PREFIX) and callable(getattr(cls, name, None)) and len(name) > len(PREFIX):
+                specs[name[len(PREFIX) :]] = _spec(name, getattr(cls, name) or method)
+    return specs
+
+
+def find_spec(cls: type[Any], action: str) -> ActionSpec:
+    """The spec of an action by any spelling of its name.
+
+    :raises UnknownAction: names the actions there are.
+    """
+    specs = cls().actions() if not issubclass(cls, BaseWorker) else action_specs(cls)
+    wanted = normal_name(action)
+    for name, spec in specs.items():
+        if normal_name(name) == wanted:
+            return spec
+    known = ", ".join(repr(name) for name in specs) or "none"
+    raise UnknownAction(f"The worker {cls.identifier!r} has no action {action!r}. It has: {known}.")
+
+
+def normal_name(action: str) -> str:
+    """An action's name as it is compared: lower case, underscores."""
+    return action.strip().lower().replace("-", "_")
+
+
+def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of ``high`` over those of ``low``, nested dicts merged; neither is changed."""
+    result = deepcopy(dict(low))
+    for key, value in high.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else deepcopy(value)
+    return result
+
+
+def update_task(task: Task, changes: Mapping[str, Any]) -> Task:
+    """The guide's ``task.update``: the message, and the outcome in its own action.
+
+    :raises IllegalMove: for a change that nobody may make by hand.
+    """
+    unknown = changes.keys() - {"status", "message"}
+    if unknown:
+        raise IllegalMove(f"A task's {sorted(unknown)[0]!r} cannot be changed by hand; only its message can.")
+    status, message = changes.get("status"), changes.get("message")
+    if task._run is None:
+        if status is not None and int(status) != task.status:
+            raise IllegalMove(f"Task {task.id} is {task.status_text}; only its own action may end it.")
+        if message is not None:
+            from .state import current_state
+
+            current_state().tasks.set_message(task, message)
+        return task
+    if status is None or int(status) == Status.RUNNING:
+        if message is not None:
+            task._run.report.message = message
+            task._run.report.flush()
+    elif int(status) in (Status.COMPLETED, Status.FAILED):
+        task._run.mark(int(status), message)
+    else:
+        raise IllegalMove(f"An action may complete or fail its task, but not make it {Status(int(status)).text}.")
+    return task
+
+
+def _spec(method_name: str, method: Callable[..., Any]) -> ActionSpec:
+    facts = dict(getattr(method, _ATTRIBUTE, {}))
+    name = method_name[len(PREFIX) :]
+    model = options_model(method)
+    facts.setdefault("title", name.replace("_", " ").strip().capitalize())
+    facts.setdefault("description", _first_paragraph(method.__doc__))
+    return ActionSpec(name=name, method=method_name, model=model, dry_run=dry_run_field(model), **facts)
+
+
+def _first_paragraph(doc: str | None) -> str:
+    return re.sub(r"\s+", " ", (doc or "").strip().split("\n\n")[0]).strip()
+
+
+def _take(report: Report, values: Mapping[str, Any]) -> None:
+    for name in ("progress", "processed", "total", "eta", "message"):
+        if values.get(name) is not None:
+            setattr(report, name, values[name])
+
+
+def _loose_report(worker: BaseWorker, task: Task) -> Report:
+    """A report for a task that is not being run right here: told at once, each time."""
+    report: Report | None = task.__dict__.get("_loose")
+    if report is None:
+        report = Report(lambda values: worker.services.report(task, values))
+        task.__dict__["_loose"] = report
+    report.due = True
+    return report
+
+
+def _run_of(task: Task) -> Any:
+    if task._run is None:
+        raise IllegalMove(f"Task {task.id} is not being run here; this can only be called by its own action.")
+    return task._run
