@@ -1,0 +1,41 @@
+// Forms that post without leaving the page: stop, retry, activate. Without JS they are plain forms.
+
+import { tell } from "./bus.js";
+import { addressOf, on, root } from "./dom.js";
+import { confirmed } from "./dialog.js";
+import { Offline, Refused, SignedOut, ask } from "./http.js";
+
+export function start() {
+  on("submit", "form[data-async]", (event, form) => {
+    event.preventDefault();
+    send(form, event.submitter);
+  });
+}
+
+async function send(form, button) {
+  if (form.ariaBusy === "true") return;
+  const question = form.dataset.confirm && document.getElementById(form.dataset.confirm);
+  if (question && !(await confirmed(question))) return;
+  form.ariaBusy = "true";
+  if (button) button.disabled = true;
+  try {
+    const answer = await ask(addressOf(form), { method: "POST", body: new FormData(form, button) });
+    const { message, undo } = await answer.json().catch(() => ({}));
+    tell("toast", { text: message ?? form.dataset.done, undo });
+    tell("poke");
+  } catch (error) {
+    fail(form, error);
+  } finally {
+    form.ariaBusy = "false";
+    if (button) button.disabled = false;
+  }
+}
+
+function fail(form, error) {
+  if (error instanceof SignedOut) location.reload();
+  else if (error instanceof Offline) tell("toast", { text: root.dataset.offline, tone: "failed" });
+  else if (error instanceof Refused) {
+    tell("toast", { text: error.message, tone: "failed" });
+    tell("poke");
+  } else throw error;
+}

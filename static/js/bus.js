@@ -1,0 +1,21 @@
+// What the modules tell each other. Nobody imports a neighbour to be told of its news.
+//
+//   task      {..payload}             a task as the server sees it now
+//   journal   {task, start, end, lines}
+//   gone      {task}                  it was deleted, or is not ours
+//   stats     {..counts}
+//   list      {filter, digest}
+//   link      {live, running}         whether news arrive
+//   changed   {root}                  new elements are on the page
+//   poke      {}                      something was posted: look now
+//   toast     {text, tone}
+
+const target = new EventTarget();
+
+export function tell(type, detail = {}) {
+  target.dispatchEvent(new CustomEvent(type, { detail }));
+}
+
+export function hear(type, listener) {
+  target.addEventListener(type, (event) => listener(event.detail));
+}

@@ -1,0 +1,87 @@
+// The launch form: sent without leaving the page, and whatever goes wrong, nothing typed is lost.
+
+import { tell } from "./bus.js";
+import { addressOf, on } from "./dom.js";
+import * as draft from "./draft.js";
+import * as errors from "./formerrors.js";
+import { Offline, Refused, SignedOut, ask } from "./http.js";
+import { refresh } from "./tasks.js";
+
+export function start() {
+  draft.start();
+  on("submit", "form[data-launch]", (event, form) => {
+    event.preventDefault();
+    if (form.dataset.state !== "sending") send(form, event.submitter);
+  });
+  on("input", "form[data-launch] [aria-invalid]", (event, field) => errors.clearField(field));
+}
+
+async function send(form, button) {
+  const restore = busy(form, button);
+  errors.clear(form);
+  try {
+    await uploads(form);
+    const answer = await ask(addressOf(form), { method: "POST", body: new FormData(form, button) });
+    started(form, await answer.json());
+  } catch (error) {
+    restore();
+    refused(form, button, error);
+  }
+}
+
+/** "Starting…" on the button that was pressed; the others wait too. */
+function busy(form, button) {
+  const buttons = [...form.querySelectorAll("button[type=submit], button:not([type])")];
+  const words = button?.innerHTML;
+  form.dataset.state = "sending";
+  buttons.forEach((each) => each.setAttribute("aria-disabled", "true"));
+  if (button) button.textContent = button.dataset.busy ?? form.dataset.busy ?? button.textContent;
+  return () => {
+    delete form.dataset.state;
+    buttons.forEach((each) => each.removeAttribute("aria-disabled"));
+    if (button) button.innerHTML = words;
+  };
+}
+
+/** Files that are still on their way: upload.js keeps a promise for each on its field. */
+const uploads = (form) => Promise.all([...form.querySelectorAll("[data-upload]")].map((field) => field.uploading));
+
+function started(form, { url }) {
+  draft.forget(addressOf(form));
+  const dialog = form.closest("dialog");
+  const region = dialog?.opener?.closest("[data-partial]");
+  if (!region) return void location.assign(url);
+  dialog.close();
+  refresh(region);
+  tell("poke");
+}
+
+function refused(form, button, error) {
+  if (error instanceof SignedOut) {
+    draft.keep(form);
+    location.assign(addressOf(form));
+  } else if (error instanceof Offline) errors.say(form, form.dataset.offline);
+  else if (!(error instanceof Refused)) throw error;
+  else if (error.status === 429) countDown(form, button, error);
+  else errors.show(form, error.data);
+}
+
+/** Too many starts: the button says how long to wait, and then works again. */
+function countDown(form, button, error) {
+  errors.say(form, error.message);
+  if (!button) return;
+  const words = button.innerHTML;
+  let left = Math.ceil(error.retryAfter) || 5;
+  button.disabled = true;
+  const tick = () => {
+    if (left <= 0) {
+      button.disabled = false;
+      button.innerHTML = words;
+      return errors.clear(form);
+    }
+    button.textContent = (button.dataset.wait ?? form.dataset.wait ?? "{n}").replace("{n}", left);
+    left -= 1;
+    return setTimeout(tick, 1000);
+  };
+  tick();
+}

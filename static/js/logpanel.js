@@ -1,0 +1,146 @@
+// One log on the page: new lines at the end, older ones at the top, follow until someone scrolls up.
+
+import { root } from "./dom.js";
+import { Follower } from "./follow.js";
+import { get } from "./http.js";
+import { LogView, MOST } from "./logview.js";
+
+const NEAR = 40;
+const PAGE = 500;
+const RETRY = 1500;
+
+export class LogPanel {
+  constructor(list) {
+    const panel = list.closest("[data-log-panel]") ?? list.parentElement;
+    this.list = list;
+    this.scroller = list.closest("[data-log-scroll]") ?? list;
+    this.pill = panel.querySelector("[data-log-pill]");
+    this.view = new LogView(list, panel.querySelector("template[data-log-line]"));
+    // spilled: newer lines exist that are not on the page. late: lines that came while the end was being fetched.
+    Object.assign(this, { spilled: false, late: null, unseen: 0, lastTop: 0, asking: false });
+    this.follower = new Follower(list.dataset.position || "-:0", {
+      lines: (lines) => this.add(lines),
+      anew: () => this.anew(),
+      fetch: (from) => this.fetch({ from }),
+    });
+    this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    if (this.following) this.toBottom();
+  }
+
+  get following() {
+    return this.list.hasAttribute("data-follow");
+  }
+
+  set following(value) {
+    this.list.toggleAttribute("data-follow", value);
+  }
+
+  fetch(query) {
+    const address = root.dataset.logUrl.replace(/\/0\/log$/, `/${this.list.dataset.log}/log`);
+    return get(`${address}?${new URLSearchParams(query)}`);
+  }
+
+  async take(piece) {
+    try {
+      await this.follower.take(piece);
+    } catch {
+      // Not reached: the position stays where it is, so nothing is lost.
+      setTimeout(() => this.list.isConnected && this.take({ ...piece, start: piece.end, lines: [] }), RETRY);
+    }
+    this.list.dataset.position = this.follower.position;
+  }
+
+  add(lines) {
+    if (this.late) return void this.late.push(...lines);
+    // What someone reads must not run away: further lines stay outside the page until they come back to the end.
+    this.spilled ||= !this.following && this.list.childElementCount + lines.length > MOST;
+    if (!this.spilled) this.view.append(lines);
+    if (this.following) return this.toBottom();
+    return this.count(this.unseen + lines.length);
+  }
+
+  anew() {
+    this.view.clear();
+    this.spilled = false;
+    this.count(0);
+  }
+
+  filter(matches) {
+    this.view.filter(matches);
+    if (this.following) this.toBottom();
+  }
+
+  count(unseen) {
+    this.unseen = unseen;
+    if (!this.pill) return;
+    const text = unseen.toLocaleString(document.documentElement.lang || "en");
+    this.pill.hidden = !unseen;
+    this.pill.textContent = (this.pill.dataset.words ?? "{n} new").replace("{n}", text);
+  }
+
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    const [up, atEnd] = [scrollTop < this.lastTop, scrollHeight - scrollTop - clientHeight < NEAR];
+    this.lastTop = scrollTop;
+    if (this.following && up && !atEnd) this.following = false;
+    if (up && scrollTop < NEAR) this.once(() => this.older());
+    if (up || !atEnd || this.following) return;
+    if (this.spilled) this.once(() => this.newer());
+    else this.toEnd();
+  }
+
+  toBottom() {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.lastTop = this.scroller.scrollTop;
+  }
+
+  /** One question at a time; one that failed is asked again by the next scroll. */
+  async once(question) {
+    if (this.asking) return;
+    this.asking = true;
+    await question().catch(() => {});
+    this.asking = false;
+  }
+
+  /** Back to the newest lines, and follow. */
+  async toEnd() {
+    if (this.late) return;
+    if (this.spilled) {
+      this.late = [];
+      const tail = await this.fetch({ before: this.follower.position, n: PAGE }).catch(() => null);
+      const lines = tail && [...tail.lines, ...this.late];
+      this.late = null;
+      if (!lines) return;
+      this.view.clear();
+      this.view.append(lines);
+      this.spilled = false;
+    }
+    this.following = true;
+    this.count(0);
+    this.toBottom();
+  }
+
+  async older() {
+    const first = this.view.offset("first");
+    if (first === undefined) return;
+    const { lines } = await this.fetch({ before: this.positionAt(first), n: PAGE });
+    if (!lines.length || this.view.offset("first") !== first) return;
+    this.view.prepend(lines, this.scroller);
+    if (this.view.cut("last")) this.spilled = true;
+  }
+
+  /** The lines behind the last one on the page, when newer ones had to leave it. */
+  async newer() {
+    const last = this.view.offset("last");
+    const { end, lines } = await this.fetch({ from: this.positionAt(last) });
+    if (this.view.offset("last") !== last) return;
+    this.view.append(lines.slice(1, PAGE + 1));
+    if (lines.length > PAGE + 1 || end !== this.follower.position) return;
+    this.spilled = false;
+    await this.toEnd();
+  }
+
+  positionAt(offset) {
+    return `${this.follower.position.split(":")[0]}:${offset}`;
+  }
+}

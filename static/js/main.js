@@ -1,0 +1,18 @@
+// Starts every behaviour once. Each binds itself by `data-` attributes and does nothing where there are none.
+
+import * as async from "./async.js";
+import * as connection from "./connection.js";
+import * as dialog from "./dialog.js";
+import * as keys from "./keys.js";
+import * as launch from "./launch.js";
+import * as lists from "./lists.js";
+import * as live from "./live.js";
+import * as log from "./log.js";
+import * as tasks from "./tasks.js";
+import * as theme from "./theme.js";
+import * as time from "./time.js";
+import * as toast from "./toast.js";
+
+for (const behaviour of [toast, theme, connection, dialog, async, launch, log, tasks, lists, time, keys, live]) {
+  behaviour.start();
+}
