@@ -24,7 +24,7 @@ STATE_KEY = "stask_state"
 
 @dataclass
 class State:
-    """Everything of one app. The extension fills in what higher layers own: policy, tasks, services, socketio."""
+    """Everything of one app. The extension fills in what higher layers own: policy, tasks, roster, services, socketio."""
 
     app_name: str
     settings: Settings
@@ -37,6 +37,7 @@ class State:
     socketio: Any = None
     policy: Any = None
     tasks: Any = None
+    roster: Any = None
     services: Services = field(default=None)  # type: ignore[arg-type]  # set right after, by the extension
 
     def task_log(self, task: Any) -> Any:

@@ -1,0 +1,135 @@
+"""Which workers are registered, and which of them are turned on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from .discovery import class_name
+from .errors import UnknownWorker
+from .models import WorkerRecord
+from .queries import worker_record, worker_records
+from .state import State
+from .text import clean
+
+
+class Roster:
+    """The registered workers of one app.
+
+    :param state: the app's state.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def discover(self) -> list[WorkerRecord]:
+        """Register worker classes that are new; they are turned off unless ``STASK_AUTO_ACTIVATE`` is set.
+
+        :returns: the newly registered.
+        """
+        known = {record.identifier for record in self.all()}
+        classes = self.state.registry.rescan()
+        new = [cls for identifier, cls in classes.items() if identifier not in known]
+        for cls in new:
+            self._insert(cls)
+        return [record for record in self.all() if record.identifier in {str(cls.identifier) for cls in new}]
+
+    def rescan(self) -> list[WorkerRecord]:
+        """Write down anew what the classes of the registered workers say of themselves.
+
+        :returns: those whose row changed.
+        """
+        classes = self.state.registry.rescan()
+        changed = []
+        for record in self.all():
+            cls = classes.get(record.identifier)
+            if cls is None:
+                continue
+            facts = _facts(cls)
+            if any(getattr(record, name) != value for name, value in facts.items()):
+                self._update(record.identifier, facts)
+                changed.append(record.identifier)
+        return [record for record in self.all() if record.identifier in changed]
+
+    def clean_orphaned(self) -> int:
+        """Forget workers whose class no longer exists; their tasks stay in the history.
+
+        :returns: how many were forgotten.
+        """
+        classes = self.state.registry.rescan()
+        orphans = [record.identifier for record in self.all() if record.identifier not in classes]
+        with self.state.database.write() as connection:
+            connection.execute(sa.delete(WorkerRecord).where(WorkerRecord.identifier.in_(orphans)))
+        return len(orphans)
+
+    def all(self, *, active_only: bool = False) -> list[WorkerRecord]:
+        """The registered workers by scope and identifier."""
+        return worker_records(self.state.database, active_only=active_only)
+
+    def get(self, identifier: str) -> WorkerRecord | None:
+        """One registered worker."""
+        return worker_record(self.state.database, identifier)
+
+    def set_active(self, identifier: str, active: bool) -> WorkerRecord:
+        """Turn a worker on or off; one whose class exists is registered on the way.
+
+        :raises UnknownWorker: when there is none.
+        """
+        if self.get(identifier) is None and (cls := self.state.registry.get(identifier)) is not None:
+            self._insert(cls)
+        self._update(identifier, {"active": active})
+        record = self.get(identifier)
+        if record is None:
+            raise UnknownWorker(f"There is no worker {identifier!r}. See `flask stask discover`.")
+        return record
+
+    def stored_config(self, identifier: str) -> dict[str, Any]:
+        """The stored settings of a worker; empty when it has none."""
+        record = self.get(identifier)
+        return dict(record.settings or {}) if record else {}
+
+    def store_config(self, identifier: str, values: Mapping[str, Any]) -> None:
+        """Replace the stored settings of a worker.
+
+        :raises UnknownWorker: when it is not registered.
+        """
+        if self.get(identifier) is None:
+            raise UnknownWorker(f"The worker {identifier!r} is not registered. Run `flask stask discover` first.")
+        self._update(identifier, {"settings": dict(values)})
+
+    def register_new(self) -> None:
+        """At the start of a process: register what is new when ``STASK_AUTO_ACTIVATE`` says so."""
+        if self.state.settings.auto_activate:
+            known = {record.identifier for record in self.all()}
+            for identifier, cls in self.state.registry.classes().items():
+                if identifier not in known:
+                    self._insert(cls)
+
+    def _insert(self, cls: type[Any]) -> None:
+        now = time.time()
+        row = {"identifier": str(cls.identifier), "active": self.state.settings.auto_activate, "settings": {}}
+        try:
+            with self.state.database.write() as connection:
+                connection.execute(sa.insert(WorkerRecord).values(**row, **_facts(cls), created_at=now, updated_at=now))
+        except IntegrityError:
+            return  # another process was faster
+
+    def _update(self, identifier: str, values: Mapping[str, Any]) -> None:
+        with self.state.database.write() as connection:
+            change = sa.update(WorkerRecord).where(WorkerRecord.identifier == identifier)
+            connection.execute(change.values(**values, updated_at=datetime.now(UTC)))
+
+
+def _facts(cls: type[Any]) -> dict[str, Any]:
+    return {
+        "scope": clean(getattr(cls, "scope", ""), 100),
+        "class_name": clean(class_name(cls), 255),
+        "stored_title": clean(getattr(cls, "title", ""), 255),
+        "stored_description": clean(getattr(cls, "description", "")),
+        "stored_icon": clean(getattr(cls, "icon", ""), 255),
+    }
