@@ -35,7 +35,8 @@ Access = AccessPolicy | Callable[[Any, str, Any], Any] | str
 class STask:
     """The extension object; one may serve several apps, and it keeps none of them.
 
-    :param app: set up this app at once; without it call :meth:`init_app` later. The other arguments are those of ``init_app``.
+    :param app: set up this app at once; without it call :meth:`init_app` later. The other arguments are those of
+        ``init_app``.
     """
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
@@ -56,7 +57,8 @@ class STask:
 
         :param db: the host's Flask-SQLAlchemy; found by itself when it is set up already.
         :param socketio: the host's Flask-SocketIO, for live pages by socket; without it they poll.
-        :param access: who may do what: a policy, a callable ``(user, permission, target) -> bool``, or an import string.
+        :param access: who may do what: a policy, a callable ``(user, permission, target) -> bool``, or an import
+            string.
         :param url_prefix: where the panel lies.
         :param celery: the host's Celery app, for ``STASK_ENGINE = "celery"``.
         :raises ConfigError: names the setting or argument and what it may be.
@@ -111,7 +113,12 @@ class STask:
         return task
 
     def create_many(
-        self, identifier: str, action: str, items: Iterable[Mapping[str, Any] | None], priority: str | None = None, user_id: Any = None
+        self,
+        identifier: str,
+        action: str,
+        items: Iterable[Mapping[str, Any] | None],
+        priority: str | None = None,
+        user_id: Any = None,
     ) -> list[int]:
         """Create a task for each item of options, in one transaction -> their ids."""
         ids: list[int] = _tasks().create_many(identifier, action, items, priority, user_id)

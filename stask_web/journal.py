@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,19 +33,25 @@ class Chunk:
     :param end: the position behind the last line.
     :param lines: the records, see :class:`Journal`.
     :param more: whether there is more behind ``end`` already.
+    :param offsets: where each record begins, in bytes.
+    :param first: whether it begins with the journal's first record.
     """
 
     start: str
     end: str
     lines: list[dict[str, Any]]
     more: bool
+    offsets: list[int] = field(default_factory=list)
+    first: bool = False
 
 
 class Journal:
     """Writes and reads the journal of one task.
 
-    A record is ``{"t": epoch seconds, "a": attempt, "k": kind, "l": level, "m": text, "c": context}``; kinds are ``log``,
-    ``out`` (captured output), ``progress`` (with ``p``, the values) and ``gap``. A text over the line cap goes on in further
+    A record is ``{"t": epoch seconds, "a": attempt, "k": kind, "l": level, "m": text, "c": context}``; kinds are
+    ``log``,
+    ``out`` (captured output), ``progress`` (with ``p``, the values) and ``gap``. A text over the line cap goes on in
+    further
     records marked ``"+": 1``.
 
     :param path: the file; it appears with the first record.
@@ -62,13 +68,27 @@ class Journal:
     # -- writing
 
     def log(
-        self, level: str, message: object, context: Any = None, *, attempt: int = 1, kind: str = "log", at: float | None = None
+        self,
+        level: str,
+        message: object,
+        context: Any = None,
+        *,
+        attempt: int = 1,
+        kind: str = "log",
+        at: float | None = None,
     ) -> None:
         """Append one line of the log, split when it is over the cap."""
         self.write(self.records(level, message, context, attempt=attempt, kind=kind, at=at))
 
     def records(
-        self, level: str, message: object, context: Any = None, *, attempt: int = 1, kind: str = "log", at: float | None = None
+        self,
+        level: str,
+        message: object,
+        context: Any = None,
+        *,
+        attempt: int = 1,
+        kind: str = "log",
+        at: float | None = None,
     ) -> list[dict[str, Any]]:
         """The records that :meth:`log` would write."""
         base = {"t": round(time.time() if at is None else at, 3), "a": attempt, "k": kind, "l": level}
@@ -185,8 +205,8 @@ class Journal:
             data = os.pread(fd, end - start, start)
         data = data[: data.rfind(b"\n") + 1]
         end = start + len(data)
-        lines = [record for record in map(_record, data.splitlines()) if record is not None]
-        return Chunk(f"{generation}:{start}", f"{generation}:{end}", lines, bool(data) and end < size)
+        rows = _located(data, start)
+        return _chunk(generation, start, end, rows, more=bool(data) and end < size, first=start == first)
 
     def end(self) -> str:
         """The position behind the last whole line."""
@@ -210,12 +230,14 @@ class Journal:
             rows = _located(data, start)
             shown = [(at, record) for at, record in rows if record["k"] != "progress"][-n:] if n > 0 else []
             at = shown[0][0] if shown else end
-            return Chunk(f"{generation}:{at}", f"{generation}:{end}", [record for _, record in shown], False)
+            return _chunk(generation, at, end, shown, more=False, first=at == first)
         finally:
             os.close(fd)
 
     def before(self, position: str, n: int, limit: int = _CHUNK) -> Chunk:
-        """Up to ``n`` lines that people see which stand before a position; ``more`` tells whether there are older ones."""
+        """Up to ``n`` lines that people see which stand before a position; ``more`` tells whether there are older
+        ones.
+        """
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -230,12 +252,14 @@ class Journal:
             rows = _located(os.pread(fd, max(0, offset - start), start), start)
             shown = [(at, record) for at, record in rows if record["k"] != "progress"][-n:]
             at = shown[0][0] if shown else start
-            return Chunk(f"{generation}:{at}", position, [record for _, record in shown], at > first)
+            return _chunk(generation, at, offset, shown, more=at > first, first=at == first)
         finally:
             os.close(fd)
 
     def progress(self) -> dict[str, Any] | None:
-        """The values of the last progress record in the last 64 KiB, with its time ``t`` and attempt ``a``; None if there is none."""
+        """The values of the last progress record in the last 64 KiB, with its time ``t`` and attempt ``a``; None if
+        there is none.
+        """
         try:
             with open(self.path, "rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -358,6 +382,13 @@ def _record(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None  # a torn line, ended by the next writer
     return record if isinstance(record, dict) and {"t", "a", "k"} <= record.keys() else None
+
+
+def _chunk(
+    generation: str, start: int, end: int, rows: list[tuple[int, dict[str, Any]]], *, more: bool, first: bool
+) -> Chunk:
+    lines, offsets = [record for _, record in rows], [at for at, _ in rows]
+    return Chunk(f"{generation}:{start}", f"{generation}:{end}", lines, more, offsets, first)
 
 
 def _located(data: bytes, start: int) -> list[tuple[int, dict[str, Any]]]:

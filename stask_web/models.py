@@ -1,6 +1,7 @@
 """The tables: tasks, their attempts, workers, processes, daily counts, uploads and standalone accounts.
 
-Times are seconds since the epoch (UTC) in the database and aware datetimes in Python; JSON is text. Both read the same on
+Times are seconds since the epoch (UTC) in the database and aware datetimes in Python; JSON is text. Both read the
+same on
 every database, also by the hand-written statements in :mod:`stask_web.claims`.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -140,7 +141,7 @@ class Task(Base):
     """
 
     __tablename__ = "s_tasks"
-    __table_args__: ClassVar[Any] = (
+    __table_args__ = (
         sa.Index(None, "lane", "id"),
         sa.Index(None, "status", "id"),
         sa.Index(None, "identifier", "id"),
@@ -228,7 +229,8 @@ class Task(Base):
 
     def get_logs(self) -> list[dict[str, Any]]:
         """All log lines: dicts of timestamp (ISO 8601), level, message, context, attempt."""
-        return self.logger().lines()
+        lines: list[dict[str, Any]] = self.logger().lines()
+        return lines
 
     def get_last_logs(self, n: int = 10) -> list[dict[str, Any]]:
         """The last ``n`` log lines, oldest first."""
@@ -314,7 +316,7 @@ class Attempt(Base):
     """One start of a task."""
 
     __tablename__ = "s_attempts"
-    __table_args__: ClassVar[Any] = (sa.Index(None, "task_id", "number"),)
+    __table_args__ = (sa.Index(None, "task_id", "number"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     task_id: Mapped[int] = mapped_column(BigId)

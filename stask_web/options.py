@@ -1,4 +1,6 @@
-"""Typed options: from an action's signature to the fields of its form, to checked values, to what is stored, and back."""
+"""Typed options: from an action's signature to the fields of its form, to checked values, to what is stored, and
+back.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class Upload:
     """
 
     def __init__(self, *extensions: str) -> None:
-        self.extensions = tuple(ending.lower() if ending.startswith(".") else f".{ending.lower()}" for ending in extensions)
+        self.extensions = tuple(
+            ending.lower() if ending.startswith(".") else f".{ending.lower()}" for ending in extensions
+        )
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         if get_origin(source) in (list, tuple, set):
@@ -62,7 +66,8 @@ class Upload:
 class Choices:
     """Annotates a field whose choices a function computes when the form is shown: ``Annotated[str, Choices(shops)]``.
 
-    :param source: called without arguments, or with the form's values by name; gives values, or pairs of value and label.
+    :param source: called without arguments, or with the form's values by name; gives values, or pairs of value and
+        label.
     """
 
     def __init__(self, source: Callable[..., Iterable[Any]]) -> None:
@@ -82,7 +87,8 @@ class DryRun:
 class Field:
     """One field of an action's form.
 
-    :param kind: text, textarea, number, decimal, checkbox, select, radio, multiselect, date, time, datetime, email, url, json,
+    :param kind: text, textarea, number, decimal, checkbox, select, radio, multiselect, date, time, datetime, email,
+        url, json,
         secret, file or files.
     :param choices: pairs of value and label; computed when they are asked for.
     :param attrs: HTML constraints: min, max, step, minlength, maxlength, pattern, accept, placeholder.
@@ -205,7 +211,10 @@ def validate(spec: ActionSpec, data: Mapping[str, Any], *, check_choices: bool =
     try:
         options = spec.model.model_validate(dict(data))
     except ValidationError as error:
-        raise InvalidOptions({_place(item): _sentence(item) for item in reversed(error.errors())}) from None
+        errors: dict[str, str] = {}
+        for item in error.errors():
+            errors.setdefault(_place(item), _sentence(item))
+        raise InvalidOptions(errors) from None
     if check_choices:
         _check_choices(spec.model, options)
     return options
@@ -310,7 +319,11 @@ def _pairs(items: Iterable[Any]) -> list[Choice]:
 
 def _label(value: Any) -> str:
     text = str(value)
-    return text.upper() if text.isascii() and text.isalpha() and len(text) <= 4 and text.islower() else text.replace("_", " ").capitalize()
+    return (
+        text.upper()
+        if text.isascii() and text.isalpha() and len(text) <= 4 and text.islower()
+        else text.replace("_", " ").capitalize()
+    )
 
 
 def _constraints(metadata: Sequence[Any], kind: str) -> dict[str, Any]:
@@ -395,7 +408,11 @@ def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
         return {"upload": value.token, "name": value.original_name} if value.token else str(value)
     if isinstance(value, Mapping):
         items = {str(key): (item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
-        return {key: _open_part(item, at, found) for key, (item, at) in items.items() if not isinstance(item, SecretStr) or _keep(item, at, found)}
+        return {
+            key: _open_part(item, at, found)
+            for key, (item, at) in items.items()
+            if not isinstance(item, SecretStr) or _keep(item, at, found)
+        }
     if isinstance(value, list | tuple | set | frozenset):
         return [_open_part(item, f"{path}.{number}", found) for number, item in enumerate(value)]
     if isinstance(value, Enum):

@@ -14,13 +14,15 @@ from .text import clean
 #: Seconds between two emitted reports.
 INTERVAL = 0.1
 _WINDOW = 15.0
+_NOTHING = (None, None, None, None, None)
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def nice_eta(seconds: Any) -> str:
     """Write a number of seconds for people, in at most two units.
 
-    ``135`` is ``"2m 15s"``, ``90061`` is ``"1d 1h"``, 0 and less is ``"0s"``; None, NaN, infinity and what is no number give ``""``.
+    ``135`` is ``"2m 15s"``, ``90061`` is ``"1d 1h"``, 0 and less is ``"0s"``; None, NaN, infinity and what is no
+    number give ``""``.
     A text is given back as it is.
     """
     if isinstance(seconds, str):
@@ -32,7 +34,7 @@ def nice_eta(seconds: Any) -> str:
     if not math.isfinite(value):
         return ""
     left = max(0, round(value))
-    parts = []
+    parts: list[tuple[int, str]] = []
     for unit, size in _UNITS:
         amount, left = divmod(left, size)
         if amount or (parts and unit != "s"):
@@ -44,7 +46,9 @@ def nice_eta(seconds: Any) -> str:
 
 
 def read_eta(value: Any) -> float | None:
-    """Seconds of an ETA that an action gave as a number or as a text such as ``"2m 15s"``; None if it cannot be read."""
+    """Seconds of an ETA that an action gave as a number or as a text such as ``"2m 15s"``; None if it cannot be
+    read.
+    """
     if isinstance(value, str):
         return _eta_of_text(value)
     number = finite(value)
@@ -184,7 +188,7 @@ class Report:
 
     def _tell(self) -> bool:
         values = (self.progress, self.processed, self.total, self.eta, self.message)
-        if values == self._told or values == (None, None, None, None, None):
+        if values in (self._told, _NOTHING):
             return False
         self._told = values
         self._emit(self.snapshot())

@@ -140,7 +140,10 @@ def worker_records(database: Database, *, active_only: bool = False) -> list[Wor
 
 
 def stats(database: Database) -> dict[str, int]:
-    """How many tasks there are of each status, and in all. Ended ones come from the daily counts, never from the history."""
+    """How many tasks there are of each status, and in all.
+
+    Ended ones come from the daily counts, never from the history.
+    """
     with database.read() as connection:
         waiting = {
             Status.PENDING: _count(connection, Task.status == Status.PENDING),
@@ -214,12 +217,15 @@ def hourly(database: Database, hours: int = 24, now: datetime | None = None) -> 
     """How many tasks ended well or failed in each of the last hours, oldest first: dicts of hour, completed, failed."""
     end = (now or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
     start = end - timedelta(hours=hours - 1)
-    rows = [{"hour": start + timedelta(hours=number), "completed": 0, "failed": 0} for number in range(hours)]
+    rows: list[dict[str, Any]] = [
+        {"hour": start + timedelta(hours=number), "completed": 0, "failed": 0} for number in range(hours)
+    ]
     with database.read() as connection:
         select = sa.select(Task.status, Task.finished_at).where(
             Task.status.in_([Status.COMPLETED, Status.FAILED]), Task.finished_at >= start
         )
         for status, finished in connection.execute(select):
+            assert finished is not None
             row = rows[min(int((finished - start).total_seconds() // 3600), hours - 1)]
             row[Status(status).text] += 1
     return rows

@@ -24,7 +24,10 @@ STATE_KEY = "stask_state"
 
 @dataclass
 class State:
-    """Everything of one app. The extension fills in what higher layers own: policy, tasks, roster, services, socketio."""
+    """Everything of one app.
+
+    The extension fills in what higher layers own: policy, tasks, roster, services, socketio.
+    """
 
     app_name: str
     settings: Settings
@@ -38,7 +41,7 @@ class State:
     policy: Any = None
     tasks: Any = None
     roster: Any = None
-    services: Services = field(default=None)  # type: ignore[arg-type]  # set right after, by the extension
+    services: Services = field(init=False)
 
     def task_log(self, task: Any) -> Any:
         """The log of a task, for users' code."""
@@ -52,7 +55,9 @@ def state_of(app: Flask) -> State:
     """
     state: State | None = app.extensions.get(STATE_KEY)
     if state is None:
-        raise STaskError(f"stask-web is not set up on the app {app.name!r}. Call STask().init_app(app, access=...) first.")
+        raise STaskError(
+            f"stask-web is not set up on the app {app.name!r}. Call STask().init_app(app, access=...) first."
+        )
     return state
 
 

@@ -6,7 +6,8 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -15,7 +16,15 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from .database import Database
-from .errors import AlreadyRunning, ConfigError, IllegalMove, TaskNotFound, TransactionOpen, UnknownWorker, WorkerInactive
+from .errors import (
+    AlreadyRunning,
+    ConfigError,
+    IllegalMove,
+    TaskNotFound,
+    TransactionOpen,
+    UnknownWorker,
+    WorkerInactive,
+)
 from .models import Attempt, Stat, Task, TaskUpload, Upload, to_epoch, to_json, user_key
 from .options import ActionSpec, dump, tokens, validate
 from .queries import stats, task_or_none
@@ -28,9 +37,21 @@ from .worker import find_spec
 #: Most rows that one transaction deletes.
 BATCH = 1000
 _log = logging.getLogger(__name__)
+#: What a retried task is again; its attempts and their numbers stay.
+_FRESH: dict[str, Any] = {
+    "status": Status.PENDING,
+    **dict.fromkeys(("attempts", "crashes", "progress", "warnings"), 0),
+    "message": "",
+    **dict.fromkeys(
+        ("due_at", "error", "processed", "total", "eta", "counts", "result", "files", "finished_at", "started_at")
+    ),
+    **dict.fromkeys(("duration", "cancel_at", "cancelled_by", "seen_at", "claim_token", "owner")),
+}
 _COLUMNS = (
-    "identifier", "action", "status", "lane", "priority", "due_at", "start_at", "created_at", "message", "meta", "secrets",
-    "progress", "attempts", "max_attempts", "attempt_no", "crashes", "warnings", "dry_run", "started_by", "unique_key", "form_key",
+    "identifier", "action", "status", "lane", "priority", "due_at", "start_at", "created_at", "message", "meta",
+    "secrets",
+    "progress", "attempts", "max_attempts", "attempt_no", "crashes", "warnings", "dry_run", "started_by",
+    "unique_key", "form_key",
 )  # fmt: skip
 
 
@@ -79,7 +100,8 @@ class Tasks:
         :param session: join this session's transaction: the task is queued at its commit and gone with its rollback.
         :param start_at: not before then; a naive datetime is local time.
         :param form_key: a second call with the same key gives the first call's task.
-        :raises UnknownWorker, UnknownAction, WorkerInactive, InvalidOptions, AlreadyRunning, TransactionOpen: each says which.
+        :raises UnknownWorker, UnknownAction, WorkerInactive, InvalidOptions, AlreadyRunning, TransactionOpen: each
+            says which.
         """
         values, used = self._row(identifier, action, data, priority, user_id, start_at, form_key)
         if session is not None:
@@ -99,10 +121,12 @@ class Tasks:
         session = session() if hasattr(session, "registry") else session
         connection = session.connection()
         if not _same_database(connection, self.state.database):
-            raise ConfigError("session= needs a session on the database of stask-web, but STASK_DATABASE_URI is another one.")
+            raise ConfigError(
+                "session= needs a session on the database of stask-web, but STASK_DATABASE_URI is another one."
+            )
         self._require_active(connection, values["identifier"])
         try:
-            with connection.begin_nested():
+            with _savepoint(connection):
                 values["id"] = _insert(connection, values)
                 _note_uploads(connection, values["id"], used)
         except IntegrityError as error:
@@ -111,7 +135,12 @@ class Tasks:
         return _task(values)
 
     def create_many(
-        self, identifier: str, action: str, items: Iterable[Mapping[str, Any] | None], priority: str | None = None, user_id: Any = None
+        self,
+        identifier: str,
+        action: str,
+        items: Iterable[Mapping[str, Any] | None],
+        priority: str | None = None,
+        user_id: Any = None,
     ) -> list[int]:
         """Create one task for each item of options, all in one transaction.
 
@@ -187,12 +216,15 @@ class Tasks:
 
     def _require_active(self, connection: sa.Connection, identifier: str) -> None:
         mark = _mark(connection)
-        row = connection.exec_driver_sql(f"SELECT active FROM s_workers WHERE identifier = {mark}", (identifier,)).first()
+        row = connection.exec_driver_sql(
+            f"SELECT active FROM s_workers WHERE identifier = {mark}", (identifier,)
+        ).first()
         if row is None and self.state.settings.auto_activate:
             return
         if row is None or not row[0]:
             raise WorkerInactive(
-                f"The worker {identifier!r} is turned off. Turn it on in the panel or with `flask stask activate {identifier}`."
+                f"The worker {identifier!r} is turned off. "
+                f"Turn it on in the panel or with `flask stask activate {identifier}`."
             )
 
     def _refuse_open_transaction(self) -> None:
@@ -207,8 +239,11 @@ class Tasks:
         if _same_database(connection, self.state.database) and connection.connection.dbapi_connection.in_transaction:
             raise TransactionOpen()
 
-    def _existing(self, values: Mapping[str, Any], error: IntegrityError, connection: sa.Connection | None = None) -> Task:
+    def _existing(
+        self, values: Mapping[str, Any], error: IntegrityError, connection: sa.Connection | None = None
+    ) -> Task:
         """The task that made an insert impossible: the same form sent twice, or one that must be alone."""
+
         def find(connection: sa.Connection, column: Any, value: Any) -> int | None:
             return connection.execute(sa.select(Task.id).where(column == value)).scalar()
 
@@ -265,10 +300,9 @@ class Tasks:
         now = time.time()
         message = f"Withdrawn by {by}." if by else "Withdrawn."
         with self.state.database.write() as connection:
-            table = Task.__table__
             withdrawn = connection.execute(
-                sa.update(table)
-                .where(table.c.id == task_id, table.c.status == Status.PENDING)
+                sa.update(Task)
+                .where(Task.id == task_id, Task.status == Status.PENDING)
                 .values(
                     status=Status.CANCELLED, lane=None, due_at=None, finished_at=now, message=message, unique_key=None,
                     cancel_at=now, cancelled_by=by, duration=0.0,
@@ -278,9 +312,12 @@ class Tasks:
                 self._count_ending(connection, task_id, +1)
             else:
                 asked = connection.execute(
-                    sa.update(table)
-                    .where(table.c.id == task_id, table.c.status == Status.RUNNING)
-                    .values(cancel_at=sa.func.coalesce(table.c.cancel_at, now), cancelled_by=sa.func.coalesce(table.c.cancelled_by, by))
+                    sa.update(Task)
+                    .where(Task.id == task_id, Task.status == Status.RUNNING)
+                    .values(
+                        cancel_at=sa.func.coalesce(Task.cancel_at, now),
+                        cancelled_by=sa.func.coalesce(Task.cancelled_by, by),
+                    )
                 ).rowcount
         fresh = self.get(task_id)
         if not withdrawn and not asked:
@@ -296,25 +333,21 @@ class Tasks:
         """
         task_id = task if isinstance(task, int) else task.id
         old = self.get(task_id)
-        spec = self.spec(old.identifier, old.action)
-        table = Task.__table__
+        key = unique_key(old.identifier, self.spec(old.identifier, old.action), old.meta)
         try:
             with self.state.database.write() as connection:
                 self._count_ending(connection, task_id, -1, (Status.FAILED, Status.CANCELLED))
                 moved = connection.execute(
-                    sa.update(table)
-                    .where(table.c.id == task_id, table.c.status.in_([Status.FAILED, Status.CANCELLED]))
-                    .values(
-                        status=Status.PENDING, lane=PRIORITIES[old.priority], due_at=None, attempts=0, crashes=0, message="",
-                        error=None, progress=0, processed=None, total=None, eta=None, warnings=0, counts=None, result=None,
-                        files=None, finished_at=None, started_at=None, duration=None, cancel_at=None, cancelled_by=None,
-                        seen_at=None, claim_token=None, owner=None, unique_key=unique_key(old.identifier, spec, old.meta),
-                    )
-                ).rowcount  # fmt: skip
+                    sa.update(Task)
+                    .where(Task.id == task_id, Task.status.in_([Status.FAILED, Status.CANCELLED]))
+                    .values(**_FRESH, lane=PRIORITIES[old.priority], unique_key=key)
+                ).rowcount
                 if not moved:
-                    raise IllegalMove(f"Task {task_id} is {old.status_text}; only a failed or stopped task can be retried.")
+                    raise IllegalMove(
+                        f"Task {task_id} is {old.status_text}; only a failed or stopped task can be retried."
+                    )
         except IntegrityError as error:
-            self._existing({"form_key": None, "unique_key": unique_key(old.identifier, spec, old.meta)}, error)
+            self._existing({"form_key": None, "unique_key": key}, error)
         self.engine.created([task_id])
         return self.get(task_id)
 
@@ -324,12 +357,11 @@ class Tasks:
         :raises IllegalMove: when it does not wait for a time.
         """
         task_id = task if isinstance(task, int) else task.id
-        table = Task.__table__
         with self.state.database.write() as connection:
             moved = connection.execute(
-                sa.update(table)
-                .where(table.c.id == task_id, table.c.status == Status.PENDING, table.c.lane.is_(None))
-                .values(lane=sa.cast(table.c.priority, sa.SmallInteger), due_at=None)
+                sa.update(Task)
+                .where(Task.id == task_id, Task.status == Status.PENDING, Task.lane.is_(None))
+                .values(lane=sa.cast(Task.priority, sa.SmallInteger), due_at=None)
             ).rowcount
         fresh = self.get(task_id)
         if not moved:
@@ -344,14 +376,15 @@ class Tasks:
     def set_message(self, task: Task, message: str) -> None:
         """Change the message that people see."""
         with self.state.database.write() as connection:
-            connection.execute(sa.update(Task.__table__).where(Task.__table__.c.id == task.id).values(message=clean(message, 2000)))
+            connection.execute(sa.update(Task).where(Task.id == task.id).values(message=clean(message, 2000)))
         task.message = clean(message, 2000)
 
     def mark_seen(self, task: Task) -> None:
         """Note that somebody opened a failed task, so that it is no longer news."""
-        table = Task.__table__
         with self.state.database.write() as connection:
-            connection.execute(sa.update(table).where(table.c.id == task.id, table.c.seen_at.is_(None)).values(seen_at=time.time()))
+            connection.execute(
+                sa.update(Task).where(Task.id == task.id, Task.seen_at.is_(None)).values(seen_at=time.time())
+            )
 
     def _count_ending(
         self, connection: sa.Connection, task_id: int, by: int, only: tuple[Status, ...] = (Status.CANCELLED,)
@@ -370,9 +403,8 @@ class Tasks:
         )
         columns = {name: told[name] for name in ("progress", "processed", "total", "eta", "message") if name in told}
         if columns:
-            table = Task.__table__
             with self.state.database.write() as connection:
-                connection.execute(sa.update(table).where(table.c.id == task.id).values(**columns))
+                connection.execute(sa.update(Task).where(Task.id == task.id).values(**columns))
 
     # -- the log
 
@@ -407,7 +439,9 @@ class Tasks:
         with self.state.database.write() as connection:
             columns = (Task.id, Task.identifier, Task.action, Task.status, Task.finished_at)
             wanted = list(connection.execute(ids).scalars())
-            rows = connection.execute(sa.select(*columns).where(Task.id.in_(wanted), Task.status >= Status.COMPLETED)).all()
+            rows = connection.execute(
+                sa.select(*columns).where(Task.id.in_(wanted), Task.status >= Status.COMPLETED)
+            ).all()
             gone = [row.id for row in rows]
             used = self._forget_uploads(connection, gone)
             connection.execute(sa.delete(Attempt).where(Attempt.task_id.in_(gone)))
@@ -466,7 +500,7 @@ def unique_key(identifier: str, spec: ActionSpec, meta: Mapping[str, Any]) -> st
     """What only one waiting or running task may have, or None when there may be many."""
     if not spec.unique:
         return None
-    names = () if spec.unique is True else spec.unique
+    names = spec.unique if isinstance(spec.unique, tuple) else ()
     values = to_json({name: meta.get(name) for name in names})
     return f"{identifier}.{spec.name}"[:120] + (f":{hashlib.sha256(values.encode()).hexdigest()[:32]}" if names else "")
 
@@ -478,15 +512,22 @@ def count_endings(
 
     :param key: day (UTC, ``2026-12-31``), identifier, action, status.
     """
-    table = Stat.__table__
     changed = connection.execute(
-        sa.update(table)
-        .where(table.c.day == key[0], table.c.identifier == key[1], table.c.action == key[2], table.c.status == key[3])
-        .values(n=table.c.n + n, gone=table.c.gone + gone, seconds=table.c.seconds + seconds)
+        sa.update(Stat)
+        .where(Stat.day == key[0], Stat.identifier == key[1], Stat.action == key[2], Stat.status == key[3])
+        .values(n=Stat.n + n, gone=Stat.gone + gone, seconds=Stat.seconds + seconds)
     ).rowcount
     if not changed:
         row = dict(zip(("day", "identifier", "action", "status"), key, strict=True))
-        connection.execute(sa.insert(table).values(**row, n=n, gone=gone, seconds=seconds))
+        connection.execute(sa.insert(Stat).values(**row, n=n, gone=gone, seconds=seconds))
+
+
+def _savepoint(connection: sa.Connection) -> AbstractContextManager[Any]:
+    """A savepoint, where a failed statement would spoil the caller's transaction.
+
+    On SQLite it does not; and there Python's driver begins no transaction for a savepoint, so that its release would commit.
+    """
+    return nullcontext() if connection.dialect.name == "sqlite" else connection.begin_nested()
 
 
 def _mark(connection: sa.Connection) -> str:
@@ -515,8 +556,8 @@ def _same_database(connection: sa.Connection, database: Database) -> bool:
     return connection.engine is database.engine or connection.engine.url == database.engine.url
 
 
-_READERS: dict[str, Callable[[Any], Any]] = {
-    name: (lambda value, kind=column.type: kind.process_result_value(value, None))
+_KINDS = {
+    name: column.type
     for name, column in Task.__table__.columns.items()
     if isinstance(column.type, sa.types.TypeDecorator)
 }
@@ -525,4 +566,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 def _task(values: Mapping[str, Any]) -> Task:
     """A snapshot of a row that was just inserted."""
     absent = {column.name: None for column in Task.__table__.columns if column.name not in values}
-    return Task(**absent, **{name: _READERS[name](value) if name in _READERS else value for name, value in values.items()})
+    return Task(**absent, **{name: _read(name, value) for name, value in values.items()})
+
+
+def _read(name: str, value: Any) -> Any:
+    return _KINDS[name].process_result_value(value, None) if name in _KINDS else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -184,7 +184,7 @@ class BaseWorker(TaskInterface):
         :raises TaskInterrupt: when the task is to stop.
         """
         report = task._run.report if task._run is not None else _loose_report(self, task)
-        if total is None and hasattr(rows, "__len__"):
+        if total is None and isinstance(rows, Sized):
             total = len(rows)
         report.progress, report.eta, report.total, report.processed = None, None, total, 0
         if message is not None:
@@ -193,7 +193,7 @@ class BaseWorker(TaskInterface):
         report.flush()
         for row in rows:
             yield row
-            done += 1
+            done += 1  # noqa: SIM113  # enumerate would build a tuple for every row
             report.processed = done
             if report.due:
                 report.flush()

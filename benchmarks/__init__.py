@@ -1,0 +1,1 @@
+"""Scripts that print figures; each says how to run it."""
