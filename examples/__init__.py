@@ -1,0 +1,1 @@
+"""Sites that show how stask-web is embedded."""

@@ -1,0 +1,1 @@
+"""A small film shop: products, people with roles, and stask-web inside its own admin."""
