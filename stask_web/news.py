@@ -1,0 +1,209 @@
+"""What a live page is told, whichever way it asks: tasks with their newest numbers, pieces of journals, lists, counts.
+
+The relay sends it through sockets, ``views/live.py`` answers with it; both say the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import sqlalchemy as sa
+
+from . import queries
+from .formatting import Surroundings, task_json
+from .journal import NOTHING, Chunk, Journal
+from .models import Task
+from .state import State
+from .status import Status
+
+_log = logging.getLogger(__name__)
+PIECE = 256 * 1024
+LIST_SIZE = 25
+_POSITION = re.compile(r"(-|[0-9A-Za-z]{1,40}):[0-9]{1,18}")
+_FILTER_LIMIT = 500
+_NUMBERS = ("progress", "processed", "total", "eta", "message")
+
+
+def is_position(text: str) -> bool:
+    """Whether a text from a browser can be a position in a journal, ``generation:offset``."""
+    return _POSITION.fullmatch(text) is not None
+
+
+# Tasks
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is the same for all tasks at one moment.
+
+    :param alive: whether a worker process is alive.
+    """
+
+    alive: bool
+
+
+def around(state: State) -> Around:
+    """Look what is the same for all tasks now."""
+    return Around(alive=bool(queries.live_processes(state.database, state.settings.lease)))
+
+
+def freshen(task: Task, numbers: Mapping[str, Any] | None) -> Task:
+    """Put the newest numbers of the journal over those of the row, which is up to half a second behind.
+
+    :param numbers: the journal's last progress record; ignored when it is of an earlier attempt, or the task is over.
+    """
+    if numbers and task.status == Status.RUNNING and numbers.get("a") == task.attempt_no:
+        for name in _NUMBERS:
+            if numbers.get(name) is not None:
+                setattr(task, name, numbers[name])
+        task.warnings = max(task.warnings or 0, numbers.get("warnings") or 0)
+        task.counts = numbers.get("counts") or task.counts
+    return task
+
+
+def task_news(
+    state: State, task: Task, numbers: Mapping[str, Any] | None, now: Around, *, who: str | None = None
+) -> dict[str, Any]:
+    """One task as a page is told of it.
+
+    :param numbers: the newest ones of its journal, see :func:`freshen`.
+    :param who: the name of the person who started it, when it is known already.
+    """
+    freshen(task, numbers)
+    position = None
+    if task.status == Status.PENDING:
+        position = queries.place_in_queue(state.database, task) or None
+    surroundings = Surroundings(alive=now.alive, position=position)
+    return task_json(task, surroundings, who=name_of(state, task.started_by) if who is None else who)
+
+
+def name_of(state: State, user_id: Any) -> str:
+    """The name of whoever started something; nothing when nobody did, "someone" when nobody knows."""
+    if user_id is None:
+        return ""
+    try:
+        return state.policy.user_name(user_id) or "someone"
+    except Exception:
+        _log.exception("The access policy could not name the user %r.", user_id)
+        return "someone"
+
+
+# Journals
+
+
+def piece(chunk: Chunk) -> dict[str, Any]:
+    """A piece of a journal as JSON: start, end, first, more, lines. Numbers of progress are not lines."""
+    rows = zip(chunk.offsets, chunk.lines, strict=True)
+    lines = [line(record, at) for at, record in rows if record["k"] != "progress"]
+    first = chunk.first or chunk.start == NOTHING
+    return {"start": chunk.start, "end": chunk.end, "first": first, "more": chunk.more, "lines": lines}
+
+
+def read_piece(journal: Journal, position: str, limit: int = PIECE) -> dict[str, Any]:
+    """The piece of a journal that follows a position."""
+    return piece(journal.read(position, limit))
+
+
+def numbers_in(chunk: Chunk) -> dict[str, Any] | None:
+    """The last numbers that a piece of a journal tells, as :meth:`Journal.progress` gives them."""
+    for record in reversed(chunk.lines):
+        if record["k"] == "progress":
+            return {**record.get("p", {}), "t": record["t"], "a": record["a"]}
+    return None
+
+
+def line(record: Mapping[str, Any], at: int) -> dict[str, Any]:
+    """One line of a log as JSON.
+
+    :param record: of the journal.
+    :param at: where it begins, in bytes.
+    """
+    moment = datetime.fromtimestamp(record["t"], UTC)
+    entry = {
+        "at": at,
+        "timestamp": moment.isoformat(timespec="milliseconds"),
+        "time": f"{moment.astimezone():%H:%M:%S}",
+        "level": record["l"],
+        "kind": record["k"],
+        "attempt": record["a"],
+        "message": record.get("m", ""),
+    }
+    if record.get("c"):
+        entry["context"] = record["c"]
+    if record.get("+"):
+        entry["continued"] = True
+    return entry
+
+
+# Lists and counts
+
+
+class BadFilter(ValueError):
+    """A list was asked for in words nobody knows."""
+
+
+def list_news(state: State, text: str) -> dict[str, Any]:
+    """Whether a list is still what a page shows: its filter and a digest that changes when rows come or go.
+
+    The digest says nothing of what is in the list; the page fetches that itself, with the rights of its reader.
+
+    :param text: the filter as a query string: ``worker``, ``action``, ``status`` and ``limit``.
+    :raises BadFilter: for anything else.
+    """
+    select, limit = _select(text)
+    with state.database.read() as connection:
+        rows = connection.execute(select.order_by(Task.id.desc()).limit(limit)).all()
+    digest = hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()[:16]
+    return {"filter": text, "digest": digest}
+
+
+def _select(text: str) -> tuple[sa.Select[Any], int]:
+    select, limit = sa.select(Task.id), LIST_SIZE
+    if len(text) > _FILTER_LIMIT:
+        raise BadFilter(text)
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        try:
+            if name == "worker":
+                select = select.where(Task.identifier == value)
+            elif name == "action":
+                select = select.where(Task.action == value)
+            elif name == "status":
+                select = select.where(Task.status == Status[value.upper()])
+            elif name == "limit" and 1 <= int(value) <= 100:
+                limit = int(value)
+            else:
+                raise BadFilter(text)
+        except (KeyError, ValueError):
+            raise BadFilter(text) from None
+    return select, limit
+
+
+def counts(state: State) -> dict[str, int]:
+    """The counts of the dashboard: pending, running, completed_today, failed_24h, total."""
+    now = datetime.now(UTC)
+    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    found = queries.stats(state.database)
+    return {
+        "pending": found["pending"],
+        "running": found["running"],
+        "completed_today": queries.ended_since(state.database, midnight).get(Status.COMPLETED, 0),
+        "failed_24h": queries.ended_since(state.database, now - timedelta(hours=24)).get(Status.FAILED, 0),
+        "total": found["total"],
+    }
+
+
+def newest_numbers(state: State, tasks: Iterable[Task]) -> dict[int, dict[str, Any]]:
+    """The last numbers in the journals of those tasks that run: id -> record."""
+    found = {}
+    for task in tasks:
+        numbers = state.journals.of(task.id).progress() if task.status == Status.RUNNING else None
+        if numbers:
+            found[task.id] = numbers
+    return found

@@ -1,0 +1,393 @@
+"""The tail: one thread a web process that reads watched journals and rows, and hands on what is new.
+
+It starts at the first watcher and ends when none is left. It knows nothing of sockets: it is given a callable that
+emits an event to a room. A journal is told of in pieces that join without gap or overlap, so that a client can check by
+position that it misses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask
+
+from . import news, queries
+from .journal import Journal, split_position
+from .models import Task
+from .state import State, state_of
+from .status import Status
+
+Emit = Callable[[str, dict[str, Any], str], None]
+"""Called with an event, its data and a room."""
+Send = Callable[[str, dict[str, Any]], None]
+"""Called with an event and its data, for one client."""
+
+TICK = 0.02
+ROWS_EVERY = 0.25
+COUNTS_EVERY = 1.0
+COMPLAIN_EVERY = 30.0
+PIECES_AT_ONCE = 16
+STATS_ROOM = "stats"
+
+_log = logging.getLogger(__name__)
+
+
+def task_room(task_id: int) -> str:
+    """The room of those who watch a task."""
+    return f"task:{task_id}"
+
+
+def log_room(task_id: int) -> str:
+    """The room of those who also read its log."""
+    return f"log:{task_id}"
+
+
+def list_room(filter_text: str) -> str:
+    """The room of those who show a list."""
+    return f"list:{filter_text}"
+
+
+@dataclass
+class Watched:
+    """One task that somebody watches.
+
+    :param position: up to where the log's room was told; None while nobody reads the log.
+    :param seen: what ``stat`` said of the file when it was last read.
+    :param told: the last news of the task, without what changes with every look.
+    """
+
+    id: int
+    journal: Journal
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    watchers: int = 0
+    readers: int = 0
+    position: str | None = None
+    seen: tuple[int, int] | None = None
+    task: Task | None = None
+    numbers: dict[str, Any] | None = None
+    who: str | None = None
+    told: dict[str, Any] | None = None
+
+
+class Relay:
+    """Follows what is watched.
+
+    :param app: the app; news are made in its context.
+    :param emit: gets each event with its room.
+    :param spawn: starts the loop; under gevent without patched threads, the server's own way.
+    :param sleep: waits, in the same manner.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        emit: Emit,
+        *,
+        spawn: Callable[[Callable[[], None]], Any] | None = None,
+        sleep: Callable[[float], Any] | None = None,
+    ) -> None:
+        self._app = app
+        self._emit = emit
+        self._spawn = spawn or _start_thread
+        self._sleep = sleep or _sleep
+        self._lock = threading.Lock()
+        self._running = False
+        self._tasks: dict[int, Watched] = {}
+        self._lists: Counter[str] = Counter()
+        self._digests: dict[str, str] = {}
+        self._stats_watchers = 0
+        self._counts: dict[str, int] | None = None
+        self._around: news.Around | None = None
+        self._rows_due = 0.0
+        self._counts_due = 0.0
+        self._complained: dict[str, float] = {}
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is at work."""
+        return self._running
+
+    # -- who watches
+
+    def watch(self, task_id: int, position: str | None, send: Send, enter: Callable[[], None]) -> str | None:
+        """Begin to watch a task.
+
+        :param position: what the client has of the log; None when it shows no log.
+        :param send: tells this client alone: what it misses, and the task as it is.
+        :param enter: puts it into its rooms; called when it has all that the rooms were told before.
+        :returns: how far the log goes. More may lie before it than was sent: then the client fetches it.
+        """
+        watched = self._hold(task_id, reads=position is not None)
+        try:
+            with watched.lock:
+                if position is None:
+                    enter()
+                    end = None
+                else:
+                    end = self._catch_up(watched, position, send, enter)
+            self._tell_one(watched, send)
+        except BaseException:
+            self.unwatch(task_id, reads=position is not None)
+            raise
+        return end
+
+    def unwatch(self, task_id: int, *, reads: bool) -> None:
+        """End what one :meth:`watch` began.
+
+        :param reads: whether it was given a position.
+        """
+        with self._lock:
+            watched = self._tasks.get(task_id)
+            if watched is None:
+                return
+            watched.watchers -= 1
+            watched.readers -= reads
+            if watched.readers <= 0:
+                watched.position = None
+            if watched.watchers <= 0:
+                del self._tasks[task_id]
+
+    def watch_list(self, filter_text: str) -> dict[str, Any]:
+        """Begin to watch a list -> its news now.
+
+        :raises news.BadFilter: when the filter says nothing we know.
+        """
+        with self._app.app_context():
+            found = news.list_news(self._state, filter_text)
+        with self._lock:
+            self._lists[filter_text] += 1
+            self._digests.setdefault(filter_text, found["digest"])
+        self._start()
+        return found
+
+    def unwatch_list(self, filter_text: str) -> None:
+        """End what one :meth:`watch_list` began."""
+        with self._lock:
+            self._lists[filter_text] -= 1
+            if self._lists[filter_text] <= 0:
+                del self._lists[filter_text]
+                self._digests.pop(filter_text, None)
+
+    def watch_stats(self) -> dict[str, int]:
+        """Begin to watch the counts -> as they are now."""
+        with self._app.app_context():
+            found = news.counts(self._state)
+        with self._lock:
+            self._stats_watchers += 1
+        self._start()
+        return found
+
+    def unwatch_stats(self) -> None:
+        """End what one :meth:`watch_stats` began."""
+        with self._lock:
+            self._stats_watchers -= 1
+
+    def _hold(self, task_id: int, *, reads: bool) -> Watched:
+        with self._lock:
+            watched = self._tasks.get(task_id)
+            if watched is None:
+                watched = self._tasks[task_id] = Watched(task_id, self._state.journals.of(task_id))
+            watched.watchers += 1
+            watched.readers += reads
+        self._start()
+        return watched
+
+    @property
+    def _state(self) -> State:
+        return state_of(self._app)
+
+    # -- one client
+
+    def _catch_up(self, watched: Watched, position: str, send: Send, enter: Callable[[], None]) -> str:
+        """Send what lies between the client's position and the room's; called with the lock held."""
+        if watched.position is None:
+            watched.position = watched.journal.end()
+            watched.numbers = watched.journal.progress()
+        self._read_on(watched)
+        for _ in range(PIECES_AT_ONCE):
+            limit = _distance(position, watched.position)
+            if not limit:
+                break
+            chunk = watched.journal.read(position, min(limit, news.PIECE))
+            if chunk.end == position:
+                break
+            send("journal", {"task": watched.id, **news.piece(chunk)})
+            position = chunk.end
+        enter()
+        return watched.position
+
+    def _tell_one(self, watched: Watched, send: Send) -> None:
+        with self._app.app_context():
+            task = queries.task_or_none(self._state.database, watched.id)
+            if task is None:
+                send("gone", {"task": watched.id})
+                return
+            numbers = watched.numbers or watched.journal.progress()
+            who = news.name_of(self._state, task.started_by)
+            send("task", news.task_news(self._state, task, numbers, news.around(self._state), who=who))
+
+    # -- the loop
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._running or not self._wanted():
+                return
+            self._running = True
+            self._rows_due = self._counts_due = 0.0
+        self._spawn(self._run)
+
+    def _wanted(self) -> bool:
+        return bool(self._tasks or self._lists or self._stats_watchers > 0)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._wanted():
+                    self._running = False
+                    return
+                tasks = list(self._tasks.values())
+            started = time.monotonic()
+            self._attempt("read the journals", self._look_at_journals, tasks)
+            if started >= self._rows_due:
+                self._rows_due = started + ROWS_EVERY
+                self._attempt("read the tasks", self._look_at_rows, tasks)
+            if started >= self._counts_due:
+                self._counts_due = started + COUNTS_EVERY
+                self._attempt("count", self._look_at_counts)
+                self._attempt("compare the lists", self._look_at_lists)
+            self._sleep(max(0.001, TICK - (time.monotonic() - started)))
+
+    def _attempt(self, what: str, step: Callable[..., None], *arguments: Any) -> None:
+        """Run one step; a failure is logged, at most once in a while, and never ends the loop."""
+        try:
+            step(*arguments)
+        except Exception:
+            now = time.monotonic()
+            if now - self._complained.get(what, -COMPLAIN_EVERY) >= COMPLAIN_EVERY:
+                self._complained[what] = now
+                _log.exception("The live relay could not %s. It goes on trying.", what)
+
+    def _look_at_journals(self, tasks: list[Watched]) -> None:
+        moved = []
+        for watched in tasks:
+            if _stamp(watched.journal) == watched.seen or not watched.lock.acquire(blocking=False):
+                continue
+            try:
+                if self._read_on(watched):
+                    moved.append(watched)
+            finally:
+                watched.lock.release()
+        for watched in moved:
+            if watched.task is None or watched.task.status != Status.RUNNING:
+                self._rows_due = 0.0  # it has just begun: look at its row at once
+        if moved and self._around is not None:
+            with self._app.app_context():
+                for watched in moved:
+                    self._tell(watched)
+
+    def _read_on(self, watched: Watched) -> bool:
+        """Tell the log's room what is new in the file; called with the lock held.
+
+        :returns: whether there are new numbers.
+        """
+        watched.seen = _stamp(watched.journal)
+        before = watched.numbers
+        if watched.position is None:
+            watched.numbers = watched.journal.progress()
+            return watched.numbers != before
+        for _ in range(PIECES_AT_ONCE):
+            chunk = watched.journal.read(watched.position, news.PIECE)
+            if chunk.end == watched.position:
+                break
+            self._emit("journal", {"task": watched.id, **news.piece(chunk)}, log_room(watched.id))
+            watched.position = chunk.end
+            watched.numbers = news.numbers_in(chunk) or watched.numbers
+            if not chunk.more:
+                break
+        else:
+            watched.seen = None  # there is more: go on at the next look
+        return watched.numbers != before
+
+    def _look_at_rows(self, tasks: list[Watched]) -> None:
+        if not tasks:
+            return
+        with self._app.app_context():
+            state = self._state
+            self._around = news.around(state)
+            rows = queries.tasks_by_id(state.database, [watched.id for watched in tasks])
+            for watched in tasks:
+                task = rows.get(watched.id)
+                if task is None:
+                    self._forget(watched)
+                    continue
+                if watched.who is None or watched.task is None or watched.task.started_by != task.started_by:
+                    watched.who = news.name_of(state, task.started_by)
+                watched.task = task
+                self._tell(watched)
+
+    def _tell(self, watched: Watched) -> None:
+        if watched.task is None or self._around is None:
+            return
+        found = news.task_news(self._state, watched.task, watched.numbers, self._around, who=watched.who)
+        steady = {key: value for key, value in found.items() if key != "duration"}
+        if steady != watched.told:
+            watched.told = steady
+            self._emit("task", found, task_room(watched.id))
+
+    def _forget(self, watched: Watched) -> None:
+        """The task was deleted."""
+        self._emit("gone", {"task": watched.id}, task_room(watched.id))
+        with self._lock:
+            self._tasks.pop(watched.id, None)
+
+    def _look_at_counts(self) -> None:
+        if self._stats_watchers <= 0:
+            self._counts = None
+            return
+        with self._app.app_context():
+            found = news.counts(self._state)
+        if found != self._counts:
+            self._counts = found
+            self._emit("stats", dict(found), STATS_ROOM)
+
+    def _look_at_lists(self) -> None:
+        with self._lock:
+            filters = list(self._lists)
+        if not filters:
+            return
+        with self._app.app_context():
+            for text in filters:
+                found = news.list_news(self._state, text)
+                if self._digests.get(text) != found["digest"]:
+                    self._digests[text] = found["digest"]
+                    self._emit("list", found, list_room(text))
+
+
+def _start_thread(run: Callable[[], None]) -> None:
+    threading.Thread(target=run, name="stask-relay", daemon=True).start()
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)  # looked up late: gevent may patch it after this module was imported
+
+
+def _stamp(journal: Journal) -> tuple[int, int] | None:
+    """What tells cheaply that a file has changed: which file it is, and its size."""
+    with suppress(OSError):
+        found = os.stat(journal.path)
+        return found.st_ino, found.st_size
+    return None
+
+
+def _distance(position: str, target: str) -> int:
+    """How many bytes lie between two positions; with another generation in between, a whole piece."""
+    (mine, here), (theirs, there) = split_position(position), split_position(target)
+    return max(0, there - here) if mine == theirs else news.PIECE if theirs != "-" else 0
