@@ -1,6 +1,6 @@
 """The shop. `flask --app examples.shop.app` finds `app`; tests call `create_app`.
 
-What stask-web needs is marked with `# stask` at the end of the line: nine lines here, and one link in `templates/shop/base.html`.
+What stask-web needs is marked with `# stask` at the end of the line: nine lines here, and a link in `shop/base.html`.
 """
 
 from __future__ import annotations

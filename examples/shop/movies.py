@@ -1,9 +1,9 @@
 """Turns real films into a price list with all the oddities that real lists have.
 
-The films are `movies.json` of the npm package vega-datasets (3,201 films, gathered about 2010): a title is missing, some
-titles are numbers, budgets are missing or tiny, and years of two digits became the future ("Aug 01 2044"). They are kept,
-for a shop's import has to cope with them. Where npm did not bring the file, a made-up list of the same size and with the
-same kinds of oddities takes its place.
+The films are `movies.json` of the npm package vega-datasets (3,201 films, gathered about 2010): a title is missing,
+some titles are numbers, budgets are missing or tiny, and years of two digits became the future ("Aug 01 2044"). They
+are kept, for a shop's import has to cope with them. Where npm did not bring the file, a made-up list of the same size
+and with the same kinds of oddities takes its place.
 """
 
 from __future__ import annotations
@@ -21,10 +21,36 @@ COLUMNS = ("sku", "name", "price", "stock", "released", "genre")
 COUNT = 3201
 
 _MILLION = Decimal(1_000_000)
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _GENRES = ["Drama", "Comedy", "Action", "Adventure", "Thriller/Suspense", "Horror", "Musical", "Western", None]
-_FIRST = "Last Silent Broken Golden Hidden Winter Paper Crimson Distant Little Northern Second".split()
-_SECOND = "Harbour Station Garden Letter Summer Bridge Orchard Mirror Valley Detective Waltz Island".split()
+_FIRST = [
+    "Last",
+    "Silent",
+    "Broken",
+    "Golden",
+    "Hidden",
+    "Winter",
+    "Paper",
+    "Crimson",
+    "Distant",
+    "Little",
+    "Northern",
+    "Second",
+]
+_SECOND = [
+    "Harbour",
+    "Station",
+    "Garden",
+    "Letter",
+    "Summer",
+    "Bridge",
+    "Orchard",
+    "Mirror",
+    "Valley",
+    "Detective",
+    "Waltz",
+    "Island",
+]
 
 
 def write_price_list(target: Path, source: Path = FILMS) -> tuple[int, bool]:
@@ -78,7 +104,7 @@ def _made_up(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 def _oddities() -> list[dict[str, Any]]:
-    """The kinds of the real list, in its numbers: forty rows that a careful import refuses, and some that it must take."""
+    """As in the real list: forty rows that a careful import refuses, and some that it must take."""
     refused = [
         {"Title": None},
         {"Production_Budget": None},

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import sqlalchemy as sa
 from pydantic import BaseModel, Field, model_validator
@@ -65,7 +65,7 @@ class ProductWorker(BaseWorker):
     icon = '<i class="fa fa-cube"></i>'
     title = "Product management"
     description = "Import and export products from and to CSV files"
-    defaults = {"batch_size": 200}
+    defaults: ClassVar[dict[str, Any]] = {"batch_size": 200}
 
     @action("Import products", description="Adds new products and changes those whose SKU the shop already has.")
     def task_import(self, task: Task, options: ImportOptions) -> None:
@@ -222,8 +222,9 @@ def _write_csv(path: Path, rows: Iterator[dict[str, Any]]) -> int:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, (*REQUIRED, *OPTIONAL), lineterminator="\n")
         writer.writeheader()
-        for count, row in enumerate(rows, 1):
+        for row in rows:
             writer.writerow(row)
+            count += 1
     return count
 
 
