@@ -202,6 +202,16 @@ class Storage:
                     removed.append(token)
         return removed
 
+    def is_time_to_clean(self, every: float = 3600.0) -> bool:
+        """Whether uploads were not cleaned for ``every`` seconds; asking counts as cleaning, for all processes."""
+        mark = self.run / "uploads-cleaned"
+        with suppress(FileNotFoundError):
+            if time.time() - mark.stat().st_mtime < every:
+                return False
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark.touch(mode=0o600)
+        return True
+
     # Inside
 
     def _folder(self, token: str) -> Path:

@@ -155,16 +155,6 @@ def read_table(path: Path | str, delimiter: str = "auto") -> Table:
     return Table(path, encoding, chosen, _header(cells), header_line=line, skip=skip)
 
 
-def preview(path: Path | str, rows: int = 5) -> dict[str, list[object]]:
-    """The header and the first rows as they are read: `{"header": [...], "rows": [[...], ...]}`.
-
-    :raises TableError: as :func:`read_table`.
-    """
-    table = read_table(path)
-    first = [[row.values.get(name, "") for name in table.header] for row in islice(table.rows(), rows)]
-    return {"header": list(table.header), "rows": list(first)}
-
-
 def parse_decimal(text: str, decimal: str | None = None) -> Decimal:
     """Read a number as people write it: `12.50`, `12,50`, `1 234,50`, `1,234.50`, `1'234.50`, `$ 5`.
 

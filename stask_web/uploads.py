@@ -44,6 +44,7 @@ class Uploads:
 
         :raises UploadRefused: nothing is left behind.
         """
+        self._clean_now_and_then()
         received = self._storage.receive(stream, name, accept, limit)
         self._insert(received.token, received.name, received.size, purpose, received)
         return received
@@ -53,23 +54,22 @@ class Uploads:
 
         :raises UploadRefused: by its name or size alone.
         """
+        self._clean_now_and_then()
         token = self._storage.begin(name, size, accept, limit)
         self._insert(token, safe_name(name), size, purpose)
         return token
 
-    def put(self, token: str, number: int, data: bytes, user: Any) -> int:
+    def put(self, upload: Upload, number: int, data: bytes) -> int:
         """Write one chunk -> how many bytes are here. See :meth:`Storage.put`."""
-        upload = self.owned(token, user)
-        return self._storage.put(token, number, data, name=upload.name, size=upload.expected or 0)
+        return self._storage.put(upload.token, number, data, name=upload.name, size=upload.expected or 0)
 
-    def finish(self, token: str, user: Any) -> Received:
+    def finish(self, upload: Upload) -> Received:
         """Check the whole file and keep it. See :meth:`Storage.finish`."""
-        upload = self.owned(token, user)
         try:
-            received = self._storage.finish(token, name=upload.name, size=upload.expected or 0)
+            received = self._storage.finish(upload.token, name=upload.name, size=upload.expected or 0)
         except UploadRefused as refused:
             if refused.status != 409:
-                self._delete([token])
+                self._delete([upload.token])
             raise
         if not upload.done:
             self._done(received)
@@ -108,6 +108,11 @@ class Uploads:
         tokens = self._storage.clean_uploads(older_than, used.__contains__, now)
         self._delete(tokens)
         return len(tokens)
+
+    def _clean_now_and_then(self) -> None:
+        """Whoever uploads removes what others left behind; once an hour is enough, for all processes together."""
+        if self._storage.is_time_to_clean():
+            self.clean()
 
     def _insert(self, token: str, name: str, size: int, purpose: For, received: Received | None = None) -> None:
         row = {

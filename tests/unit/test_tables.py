@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stask_web.tables import Row, TableError, parse_decimal, preview, read_table
+from stask_web.tables import Row, TableError, parse_decimal, read_table
 
 PRICES = 'sku;name;price\r\nA1;"Привіт,\r\nсвіте";12,50\r\nA2;Кава мелена;1 234,50\r\n'
 
@@ -119,12 +119,6 @@ def test_a_missing_column_is_named_with_those_found_and_the_nearest(tmp_path):
 def test_columns_are_found_by_any_case_and_by_alias(tmp_path):
     table = table_of(tmp_path, "SKU,Назва\n1,2\n")
     assert table.require("sku", "name", aliases={"name": ("title", "назва")}) == {"sku": "SKU", "name": "Назва"}
-
-
-def test_the_preview_is_the_first_five_rows_as_read(tmp_path):
-    path = tmp_path / "t.csv"
-    path.write_text("a;b\n" + "".join(f"{n};x\n" for n in range(9)))
-    assert preview(path) == {"header": ["a", "b"], "rows": [[str(n), "x"] for n in range(5)]}
 
 
 def test_a_big_table_is_read_in_constant_memory(tmp_path):

@@ -1,0 +1,100 @@
+"""Files in chunks of 512 KiB, so that no limit of a proxy or of the host matters: begin, put each chunk, finish."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+
+from ..errors import InvalidOptions, UploadRefused
+from ..forms import preview_of
+from ..options import Field, Upload
+from ..state import current_state
+from ..storage import CHUNK
+from ..text import human_size
+from ..uploads import For, Uploads
+from .visitor import need, the_action, visitor
+
+_FILE_KINDS = ("file", "files")
+
+
+def register(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.post("/workers/<identifier>/uploads", endpoint="uploads")(begin)
+    bp.put("/uploads/<token>/<int:number>", endpoint="upload_chunk")(chunk)
+    bp.post("/uploads/<token>/finish", endpoint="upload_finish")(finish)
+
+
+def begin(identifier: str) -> ResponseReturnValue:
+    """Say what will come: ``{action, field, name, size}`` -> 201 ``{token, chunk, url}``."""
+    asked = request.get_json(silent=True)
+    if not isinstance(asked, dict):
+        raise InvalidOptions({"": "Send a JSON object: action, field, name, size."})
+    _, spec = the_action(identifier, str(asked.get("action", "")))
+    field = _file_field(spec.fields(), str(asked.get("field", "")))
+    size = asked.get("size")
+    if not isinstance(size, int) or isinstance(size, bool):
+        return _refused(UploadRefused("Say the size of the file in bytes."), field.name)
+    purpose = For(identifier, spec.name, field.name, visitor().id)
+    limit = current_state().settings.max_upload
+    try:
+        token = _uploads().begin(str(asked.get("name", "")), size, Upload(*field.accept), limit, purpose)
+    except UploadRefused as refused:
+        return _refused(refused, field.name)
+    address = url_for("stask.upload_chunk", token=token, number=0).rpartition("/")[0]
+    return jsonify(token=token, chunk=CHUNK, url=address), 201
+
+
+def chunk(token: str, number: int) -> ResponseReturnValue:
+    """Take one chunk as the raw body -> ``{received}``; 409 says in ``next`` which one is due."""
+    need("launch")
+    request.max_content_length = CHUNK
+    uploads = _uploads()
+    try:
+        upload = uploads.owned(token, visitor().id)
+        received = uploads.put(upload, number, request.get_data(cache=False))
+    except UploadRefused as refused:
+        return _refused(refused, **_due(refused, token))
+    return jsonify(received=received)
+
+
+def finish(token: str) -> ResponseReturnValue:
+    """Check the whole file -> ``{token, name, size, size_text, preview}``; the preview is null for what is no table."""
+    need("launch")
+    uploads = _uploads()
+    try:
+        upload = uploads.owned(token, visitor().id)
+        received = uploads.finish(upload)
+    except UploadRefused as refused:
+        return _refused(refused, **_due(refused, token))
+    preview = preview_of(received)
+    return jsonify(
+        token=token,
+        name=received.name,
+        size=received.size,
+        size_text=human_size(received.size),
+        preview=asdict(preview) if preview else None,
+    )
+
+
+def _uploads() -> Uploads:
+    state = current_state()
+    return Uploads(state.database, state.storage)
+
+
+def _file_field(fields: list[Field], name: str) -> Field:
+    found = next((field for field in fields if field.name == name and field.kind in _FILE_KINDS), None)
+    if found is None:
+        raise InvalidOptions({"field": f"The action has no file field {name!r}."})
+    return found
+
+
+def _due(refused: UploadRefused, token: str) -> dict[str, Any]:
+    return {"next": current_state().storage.next_chunk(token)} if refused.status == 409 else {}
+
+
+def _refused(refused: UploadRefused, field: str = "", **more: Any) -> ResponseReturnValue:
+    errors = {field: refused.message} if field else {}
+    return jsonify(error=refused.message, errors=errors, **more), refused.status
