@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from .errors import STaskError
@@ -75,9 +75,11 @@ class Table:
 
     @property
     def decimal_mark(self) -> str | None:
-        """How this file most likely writes fractions, for :func:`parse_decimal`: spreadsheets that use a decimal comma
-        separate columns by semicolons."""
-        return {";": ",", ",": "."}.get(self.delimiter)
+        """How this file writes fractions, for :func:`parse_decimal`; None when its delimiter does not tell.
+
+        Spreadsheets that use a decimal comma separate columns by semicolons.
+        """
+        return "," if self.delimiter == ";" else None
 
     def rows(self) -> Iterator[Row]:
         """Every row with at least one value, in the file's order.
@@ -120,7 +122,7 @@ class Table:
             problem = (
                 f"The line has {len(cells)} {'value' if len(cells) == 1 else 'values'}, the header {wanted} columns"
             )
-        found = dict(zip(self.header, cells, strict=False))
+        found = dict(zip_longest(self.header, cells[:wanted], fillvalue=""))
         found.update({f"column {number}": cell for number, cell in enumerate(cells[wanted:], wanted + 1)})
         return Row(line, found, problem)
 

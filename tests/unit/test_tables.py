@@ -102,6 +102,7 @@ def test_a_row_of_wrong_form_says_so_and_does_not_stop_the_others(tmp_path):
         "The quotes in this line do not match",
         None,
     ]
+    assert rows[0].values == {"a": "1", "b": ""}
     assert rows[1].values == {"a": "1", "b": "2", "column 3": "3"}
     assert rows[3].values == {"a": "7", "b": "8"}
 
