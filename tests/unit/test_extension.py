@@ -1,0 +1,77 @@
+"""The extension: clear errors at the start, and a host that stays as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from stask_web import STask, stask
+from stask_web.config import SETTINGS, load_settings
+from stask_web.errors import ConfigError, STaskError, TablesMissing
+from stask_web.vault import Vault
+
+from .conftest import Host
+
+
+def bare(tmp_path: Path, **config: object) -> Flask:
+    app = Flask("bare", instance_path=str(tmp_path))
+    app.config.update(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI="sqlite://", **config)
+    SQLAlchemy(app)
+    return app
+
+
+def test_without_access_the_start_fails(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="access="):
+        STask(bare(tmp_path))
+
+
+def test_setting_up_twice_is_refused(tmp_path: Path) -> None:
+    app = bare(tmp_path)
+    STask(app, access=lambda *_: True)
+    with pytest.raises(ConfigError, match="already set up"):
+        STask(app, access=lambda *_: True)
+
+
+def test_an_app_without_a_database_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="STASK_DATABASE_URI"):
+        STask(Flask("none", instance_path=str(tmp_path)), access=lambda *_: True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("STASK_ENGINE", "rabbit"), ("STASK_MAX_UPLOAD", "big"), ("STASK_DRAIN", -1), ("STASK_MAX_ATTEMPTS", 0),
+        ("STASK_AUTO_ACTIVATE", "perhaps"), ("STASK_LEASE", 1), ("STASK_NO_SUCH", 1), ("STASK_SQLITE_SYNC", "off"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_stops_the_start_with_its_name(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=key):
+        load_settings({key: value})
+
+
+def test_every_setting_has_a_line_of_help() -> None:
+    assert all(setting.help.endswith(".") for setting in SETTINGS)
+
+
+def test_outside_an_app_with_the_extension_the_proxy_says_what_is_missing() -> None:
+    with Flask("other").app_context(), pytest.raises(STaskError, match="init_app"):
+        stask.get_stats()
+
+
+def test_missing_tables_say_what_to_run(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    with host.app.app_context(), pytest.raises(TablesMissing, match="flask stask init-db"):
+        host.state.database.require()
+
+
+def test_an_old_key_still_opens_secrets_and_a_lost_one_is_said() -> None:
+    sealed = Vault(["old"]).seal({"token": "geheim"})
+    assert sealed is not None and b"geheim" not in sealed
+    assert Vault(["new", "old"]).open(sealed) == {"token": "geheim"}
+    with pytest.raises(STaskError, match="SECRET_KEY_FALLBACKS"):
+        Vault(["new"]).open(sealed)
+    with pytest.raises(ConfigError, match="SECRET_KEY is not set"):
+        Vault([]).seal({"a": 1})
