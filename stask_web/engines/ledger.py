@@ -1,0 +1,243 @@
+"""The supervisor's side of the database: one connection, short waits, nothing lost when it is locked or away."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from ..claims import Claim, Claims, Cursor, Ended, Outcome, Stat
+from ..database import Database, is_busy
+from ..errors import ConfigError
+from ..models import to_json
+from .owner import lock_name
+
+#: Seconds that SQLite may make the supervisor wait for a lock: it has pipes to serve meanwhile.
+BUSY = 0.05
+_log = logging.getLogger(__name__)
+
+
+class Away(Exception):
+    """The database is locked or cannot be reached right now. Nothing was changed; try again later."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.busy = is_busy(error)
+        super().__init__(f"{type(error).__name__}: {error}")
+
+
+class Reported(NamedTuple):
+    """An attempt that has ended and is not yet written."""
+
+    claim: Claim
+    outcome: Outcome
+
+
+class Settled(NamedTuple):
+    """What one transaction has done.
+
+    :param ended: for each reported attempt, in their order, what became of its task; None if it was not the live one.
+    :param claims: fewer than asked for when the queue is empty.
+    """
+
+    ended: list[Ended | None]
+    claims: list[Claim]
+
+
+class Ledger:
+    """Everything that a supervisor reads and writes.
+
+    :param owner: the supervisor's process id.
+    """
+
+    def __init__(self, database: Database, owner: str) -> None:
+        if database.shared or database.engine.url.database in (None, "", ":memory:"):
+            raise ConfigError(
+                "The database is in memory, so worker processes cannot share it. Use a file, or STASK_ENGINE='inline'."
+            )
+        self.owner = owner
+        self.claims = Claims(database.dialect, database.engine.dialect.paramstyle)
+        self._database = database
+        self._sqlite = database.dialect == "sqlite"
+        self._proxy: Any = None
+        self._connection: Any = None
+        self._version: int | None = None
+
+    # -- the connection
+
+    def close(self) -> None:
+        """Let go of the connection: before a fork, and after an error."""
+        if self._proxy is not None:
+            with suppress(Exception):
+                self._proxy.close()
+        self._proxy = self._connection = self._version = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor]:
+        """A write transaction, committed at the end.
+
+        :raises Away: nothing was changed.
+        """
+        try:
+            cursor = self._cursor()
+            cursor.execute("BEGIN IMMEDIATE" if self._sqlite else "BEGIN")
+        except self._errors as error:
+            raise self._away(error) from error
+        try:
+            yield cursor
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            with suppress(Exception):
+                cursor.execute("ROLLBACK")
+            if isinstance(error, self._errors):
+                raise self._away(error) from error
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Cursor]:
+        """A cursor for single reads.
+
+        :raises Away: when it cannot be read.
+        """
+        try:
+            yield self._cursor()
+        except self._errors as error:
+            raise self._away(error) from error
+
+    @property
+    def _errors(self) -> tuple[type[BaseException], ...]:
+        return (self._database.engine.dialect.loaded_dbapi.Error, sa.exc.DBAPIError, OSError)
+
+    def _away(self, error: BaseException) -> Away:
+        away = Away(error)
+        if not away.busy:
+            self.close()
+        return away
+
+    def _cursor(self) -> Any:
+        if self._connection is None:
+            self._connect()
+        return self._connection.cursor()
+
+    def _connect(self) -> None:
+        self._proxy = self._database.engine.raw_connection()
+        self._connection = self._proxy.driver_connection
+        self._proxy.detach()
+        if self._sqlite:
+            self._connection.isolation_level = None
+            self._connection.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
+        elif callable(self._connection.autocommit):
+            self._connection.autocommit(True)
+        else:
+            self._connection.autocommit = True
+
+    # -- tasks
+
+    def settle(self, reported: Sequence[Reported], pids: Sequence[int]) -> Settled:
+        """End what was reported and claim a task for each free child, in one transaction.
+
+        :param pids: of the free children.
+        """
+        now = time.time()
+        stats: dict[Stat, list[float]] = {}
+        found: list[Claim] = []
+        with self.transaction() as cursor:
+            ended = [self.claims.end(cursor, claim, outcome, now=now, stats=stats) for claim, outcome in reported]
+            for pid in pids:
+                claim = self.claims.claim(cursor, owner=self.owner, pid=pid, now=now)
+                if claim is None:
+                    break
+                found.append(claim)
+            if stats:
+                self.claims.count(cursor, stats)
+        return Settled(ended, found)
+
+    def report(self, reports: Iterable[tuple[Claim, dict[str, Any]]]) -> None:
+        """Write the newest progress of running tasks into their rows."""
+        with self.transaction() as cursor:
+            for claim, values in reports:
+                self.claims.report(cursor, claim, values)
+
+    def running(self) -> dict[str, tuple[int, bool]]:
+        """Our running tasks as the database knows them: token -> (id, whether somebody stopped it)."""
+        with self.reading() as cursor:
+            return self.claims.running(cursor, self.owner)
+
+    def give_back(self, owner: str, outcome: Outcome, tokens: set[str] | None = None) -> list[Reported]:
+        """End the attempts of an owner who does not run them any more.
+
+        :param tokens: only these.
+        :returns: those that ended here.
+        """
+        now = time.time()
+        stats: dict[Stat, list[float]] = {}
+        with self.transaction() as cursor:
+            claims = self.claims.owned(cursor, owner)
+            gone = [
+                Reported(claim, outcome)
+                for claim in claims
+                if (tokens is None or claim.token in tokens)
+                and self.claims.end(cursor, claim, outcome, now=now, stats=stats) is not None
+            ]
+            self.claims.count(cursor, stats)
+        return gone
+
+    def changed(self) -> bool:
+        """Whether anything may have changed since the last call: on SQLite without reading anything."""
+        if not self._sqlite:
+            return True
+        with self.reading() as cursor:
+            cursor.execute("PRAGMA data_version")
+            version = cursor.fetchone()[0]
+        changed, self._version = version != self._version, version
+        return bool(changed)
+
+    def promote(self) -> float | None:
+        """Let in tasks that are due; returns when the next one is."""
+        now = time.time()
+        with self.reading() as cursor:
+            due = self.claims.next_due(cursor)
+        if due is None or due > now:
+            return due
+        with self.transaction() as cursor:
+            self.claims.promote(cursor, now)
+        with self.reading() as cursor:
+            return self.claims.next_due(cursor)
+
+    # -- processes
+
+    def beat(self, *, concurrency: int, busy: int, stopping: bool) -> None:
+        """Write our sign of life; the row is made when it is not there."""
+        now = time.time()
+        sql = self.claims.sql
+        with self.transaction() as cursor:
+            update = "UPDATE s_processes SET beat_at = ?, concurrency = ?, busy = ?, stopping = ? WHERE id = ?"
+            cursor.execute(sql(update), (now, concurrency, busy, stopping, self.owner))
+            if cursor.rowcount:
+                return
+            insert = (
+                "INSERT INTO s_processes (id, host, pid, started_at, beat_at, concurrency, busy, stopping, lock, info) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            )
+            host = socket.gethostname()[:190]
+            facts = (self.owner, host, os.getpid(), now, now, concurrency, busy, stopping)
+            cursor.execute(sql(insert), (*facts, lock_name(self.owner), to_json({})))
+
+    def others(self) -> dict[str, float | None]:
+        """Other processes that have a row or running tasks: id -> last sign of life."""
+        with self.reading() as cursor:
+            found: dict[str, float | None] = dict.fromkeys(self.claims.owners(cursor))
+            cursor.execute("SELECT id, beat_at FROM s_processes")
+            found.update({row[0]: row[1] for row in cursor.fetchall()})
+        found.pop(self.owner, None)
+        return found
+
+    def remove(self, process_id: str) -> None:
+        """Remove the row of a process that is gone."""
+        with self.transaction() as cursor:
+            cursor.execute(self.claims.sql("DELETE FROM s_processes WHERE id = ?"), (process_id,))

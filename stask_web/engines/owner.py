@@ -1,0 +1,96 @@
+"""Who is alive: each supervisor holds a lock on a file of its own, opened before it forks.
+
+Its children and its guard inherit the lock, so a free lock means that owner, children and all are dead. Neither pids
+nor boot ids can tell that: they lie between containers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import uuid
+from pathlib import Path
+
+from .processes import LINUX
+
+
+class OwnerLock:
+    """The lock of this process.
+
+    :param folder: the storage's ``run/``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.id = uuid.uuid4().hex
+        self.path = folder / lock_name(self.id)
+        self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self.fd, fcntl.LOCK_EX)
+        os.write(self.fd, kernel_id().encode())
+
+    def release(self) -> None:
+        """Let go and remove the file."""
+        self.path.unlink(missing_ok=True)
+        os.close(self.fd)
+
+
+def lock_name(process_id: str) -> str:
+    """The file name of a process's lock."""
+    return f"{process_id}.lock"
+
+
+def kernel_id() -> str:
+    """Which running kernel this is: only on the same one a free lock is sure to mean dead."""
+    if LINUX:
+        with contextlib.suppress(OSError):
+            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return os.uname().nodename
+
+
+def is_alive(folder: Path, process_id: str) -> bool | None:
+    """Whether a process lives, by its lock; None when that cannot tell: no such file here, or another kernel's."""
+    lock = _try(folder / lock_name(process_id))
+    if lock is None or isinstance(lock, bool):
+        return lock
+    os.close(lock)
+    return False
+
+
+def take(folder: Path, process_id: str) -> int | None:
+    """Lock the file of a dead process, so that only one cleans up after it; None when it lives or cannot be told."""
+    lock = _try(folder / lock_name(process_id))
+    return None if lock is None or isinstance(lock, bool) else lock
+
+
+def forget(folder: Path, process_id: str, lock: int | None) -> None:
+    """Remove what a dead process left in the folder."""
+    for name in (lock_name(process_id), f"{process_id}.sock", f"{process_id}.at"):
+        (folder / name).unlink(missing_ok=True)
+    if lock is not None:
+        unlock(lock)
+
+
+def unlock(lock: int) -> None:
+    """Let go of a lock that :func:`take` gave."""
+    os.close(lock)
+
+
+def _try(path: Path) -> int | bool | None:
+    """A locked descriptor if the lock was free, True if it is held, None if it cannot be told."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return True
+    except OSError:
+        os.close(fd)
+        return None
+    if os.pread(fd, 200, 0).decode(errors="replace") != kernel_id():
+        os.close(fd)
+        return None
+    return fd

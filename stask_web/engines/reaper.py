@@ -1,0 +1,83 @@
+"""Takes tasks back from supervisors that are dead: at once when their lock is free, by lease when it cannot be seen."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..claims import Outcome
+from ..journal import Journals
+from ..runner.pen import Pen
+from . import owner
+from .ledger import Ledger, Reported
+
+LOST = "The worker process was gone. The task starts again by itself."
+_log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """Looks for dead supervisors.
+
+    :param folder: the storage's ``run/``.
+    :param lease: seconds without a new sign of life after which one that cannot be seen counts as dead. They are
+        counted by our own monotonic clock, so a clock that jumps or differs takes nobody's tasks.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        folder: Path,
+        journals: Journals,
+        lease: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._folder = folder
+        self._journals = journals
+        self._lease = lease
+        self._clock = clock
+        self._seen: dict[str, tuple[float | None, float]] = {}
+
+    def look(self) -> int:
+        """Take back what dead supervisors had in hand; returns how many tasks.
+
+        :raises Away: the database is locked or away; look again later.
+        """
+        others = self._ledger.others()
+        self._seen = {name: seen for name, seen in self._seen.items() if name in others}
+        return sum(self._look_at(process_id, beat) for process_id, beat in others.items())
+
+    def _look_at(self, process_id: str, beat: float | None) -> int:
+        alive = owner.is_alive(self._folder, process_id)
+        if alive or (alive is None and not self._silent(process_id, beat)):
+            return 0
+        lock = owner.take(self._folder, process_id)
+        if lock is None and alive is False:
+            return 0  # somebody else is at it
+        try:
+            gone = self._ledger.give_back(process_id, Outcome("lost", LOST))
+            self._ledger.remove(process_id)
+        except BaseException:
+            if lock is not None:
+                owner.unlock(lock)
+            raise
+        owner.forget(self._folder, process_id, lock)
+        self._tell(process_id, gone)
+        return len(gone)
+
+    def _silent(self, process_id: str, beat: float | None) -> bool:
+        now = self._clock()
+        last, since = self._seen.get(process_id, (None, now))
+        if process_id not in self._seen or last != beat:
+            self._seen[process_id] = (beat, now)
+            return False
+        return now - since > self._lease
+
+    def _tell(self, process_id: str, gone: list[Reported]) -> None:
+        _log.warning("The worker %s is dead; %d tasks were taken back from it.", process_id[:8], len(gone))
+        for claim, _ in gone:
+            pen = Pen(self._journals.of(claim.id), claim.attempt_no)
+            pen.log("warning", LOST)
+            pen.close()

@@ -1,0 +1,180 @@
+"""From a claim to an outcome: make the worker and its options, call the action, and understand how it ended."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import ExitStack
+from typing import Any
+
+from flask import Flask
+
+from ..claims import Claim, Outcome
+from ..errors import DatabaseBusy, InvalidOptions, STaskError, TablesMissing, TaskFailed, TaskInterrupt
+from ..options import ActionSpec, load
+from ..state import State, state_of
+from ..status import Status
+from ..text import clean
+from .logs import bound
+from .run import TaskRun
+from .session import close_session, watch_session
+
+_KINDS = {int(Status.COMPLETED): "completed", int(Status.FAILED): "failed", int(Status.CANCELLED): "cancelled"}
+
+
+class Watcher:
+    """What an engine wants to know of a run. This one knows nothing and does nothing.
+
+    :cvar alone: whether the process runs tasks and nothing else.
+    """
+
+    alone = False
+
+    def begin(self, run: TaskRun) -> None:
+        """The run is made; the action has not begun."""
+
+    def limit(self, seconds: float) -> None:
+        """The action may take so long."""
+
+    def report(self, values: dict[str, Any]) -> None:
+        """There is news of the progress."""
+
+    def acting(self, acting: bool) -> None:
+        """The action's code begins or ends: only between the two may it be interrupted by a signal."""
+
+    def end(self, run: TaskRun) -> None:
+        """The action is over; the journal is still open."""
+
+
+def run_claimed(app: Flask, claim: Claim, watcher: Watcher | None = None) -> Outcome:
+    """Run one claimed task here, in an app context of its own.
+
+    :param app: the host's app.
+    :param claim: the task, claimed by the caller, who also writes the outcome.
+    :param watcher: the engine's view on it.
+    :returns: always; nothing that an action does comes out as an exception.
+    """
+    watcher = watcher or Watcher()
+    state = state_of(app)
+    run = TaskRun(state, claim, watcher.report)
+    try:
+        watcher.begin(run)
+        with bound(run.pen, alone=watcher.alone):
+            outcome = _in_context(app, state, run, watcher)
+            watcher.end(run)
+            return outcome
+    finally:
+        run.pen.close()
+
+
+def _in_context(app: Flask, state: State, run: TaskRun, watcher: Watcher) -> Outcome:
+    outcome: Outcome | None = None
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(app.app_context())
+            if state.host_db is not None:
+                watch_session(state.host_db)
+            outcome = _outcome(state, run, watcher)
+            _close_session(state, run)
+    except BaseException as error:  # by the host's teardown functions, or an interrupt between two lines of ours
+        if outcome is None:
+            return _of_error(run, error)
+        run.pen.log("warning", f"After the end of the action: {_traceback(error)}")
+    return outcome
+
+
+def _outcome(state: State, run: TaskRun, watcher: Watcher) -> Outcome:
+    try:
+        worker, spec, options = _prepare(state, run)
+    except STaskError as error:
+        return run.finish("failed", _sentence(error))
+    except Exception as error:
+        return _of_error(run, error)
+    limit = spec.timeout or state.settings.timeout
+    if limit:
+        watcher.limit(limit)
+    try:
+        try:
+            watcher.acting(True)
+            worker.invoke_action(spec.name, run.task, options)
+        finally:
+            watcher.acting(False)
+    except BaseException as error:
+        return _of_error(run, error)
+    return _marked(run) or run.finish("completed")
+
+
+def _prepare(state: State, run: TaskRun) -> tuple[Any, ActionSpec, Any]:
+    """The worker, the action and its options, as they are today: all may have changed since the task was created."""
+    claim = run.claim
+    cls = state.registry.get(claim.identifier)
+    if cls is None:
+        raise STaskError(f"The worker {claim.identifier!r} is not here any more, so this could not run.")
+    worker = cls()
+    spec: ActionSpec = worker.spec(claim.action)
+    found = state.vault.open(claim.secrets.encode() if claim.secrets else None)
+    run.pen.hide(found.values())
+    options = load(spec, run.task.meta or {}, found, state.storage.upload_path)
+    run.clear_old_files()
+    return worker, spec, options
+
+
+def _sentence(error: STaskError) -> str:
+    if isinstance(error, InvalidOptions):
+        return f"The options do not fit any more. {error.message}"
+    return error.message
+
+
+def _marked(run: TaskRun) -> Outcome | None:
+    """The outcome that the action has recorded, if it has."""
+    if run.outcome is None:
+        return None
+    status, message, result = run.outcome
+    return run.finish(_KINDS[status], message, result=result)
+
+
+def _of_error(run: TaskRun, error: BaseException) -> Outcome:
+    """How an attempt ended that an exception ended."""
+    kind = error.kind if isinstance(error, TaskInterrupt) else run.report.interrupted
+    if kind == "cancel":
+        return run.finish("cancelled")
+    if run.outcome is not None:
+        if kind is None:
+            run.pen.log("warning", f"After the outcome was recorded: {_traceback(error)}")
+        marked = _marked(run)
+        assert marked is not None
+        return marked
+    if kind == "timeout":
+        return run.finish("failed", f"It took longer than it may, and was stopped{run.where()}.")
+    if kind is not None:
+        return run.finish("drained", f"The worker was stopped{run.where()}. The task starts again by itself.")
+    if isinstance(error, STaskError) and not isinstance(error, DatabaseBusy | TablesMissing):
+        if not isinstance(error, TaskFailed):
+            run.pen.log("error", _traceback(error))
+        return run.finish("failed", error.message)
+    run.pen.log("error", _traceback(error))
+    return run.finish("error", _reason(run, error), error=f"{type(error).__name__}: {clean(error, 4000)}")
+
+
+def _reason(run: TaskRun, error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"The program ended itself (sys.exit){run.where()}"
+    if isinstance(error, KeyboardInterrupt):
+        return f"It was interrupted from the keyboard{run.where()}"
+    if isinstance(error, MemoryError):
+        return f"The memory was not enough{run.where()}"
+    return f"An error in the program{run.where()}"
+
+
+def _traceback(error: BaseException) -> str:
+    """The traceback as text, whatever the exception's own text does."""
+    try:
+        return clean("".join(traceback.format_exception(error)), 64 * 1024).rstrip()
+    except Exception:
+        frames = "".join(traceback.format_tb(error.__traceback__)) if error.__traceback__ else ""
+        return clean(f"{frames}{type(error).__name__}: {clean(error, 4000)}")
+
+
+def _close_session(state: State, run: TaskRun) -> None:
+    warning = close_session(state.host_db)
+    if warning:
+        run.pen.log("warning", warning)

@@ -1,0 +1,94 @@
+"""Writes the journal of one run: from any thread, without secrets, and without ever failing the task."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..journal import Journal
+from ..text import clean
+
+STARS = "********"
+_SHORTEST_SECRET = 4
+#: Longest text that is taken for one line; the journal splits it further.
+LONGEST = 256 * 1024
+
+
+class Pen:
+    """The journal of one attempt.
+
+    :param journal: where it is written.
+    :param attempt: the number that each record carries.
+    """
+
+    def __init__(self, journal: Journal, attempt: int) -> None:
+        self.attempt = attempt
+        self.lost = 0
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._secrets: tuple[str, ...] = ()
+
+    def hide(self, values: Iterable[Any]) -> None:
+        """Write stars in place of these values from now on; very short ones would hide half of every line."""
+        texts = {value for value in values if isinstance(value, str) and len(value) >= _SHORTEST_SECRET}
+        self._secrets = tuple(sorted(texts, key=len, reverse=True))
+
+    def scrub(self, text: str) -> str:
+        """The text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, STARS)
+        return text
+
+    def log(self, level: str, message: object, context: Mapping[str, Any] | None = None, *, kind: str = "log") -> None:
+        """Write one line, of any length."""
+        text = self.scrub(clean(message, LONGEST))
+        values = None if context is None else self._scrub_all(dict(context))
+        self.write(self._journal.records(level, text, values, attempt=self.attempt, kind=kind))
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Write captured output, line by line."""
+        records: list[dict[str, Any]] = []
+        for text in texts:
+            records += self._journal.records("info", self.scrub(clean(text)), attempt=self.attempt, kind="out")
+        self.write(records)
+
+    def progress(self, values: Mapping[str, Any]) -> None:
+        """Write a progress record."""
+        values = {**values, "message": self.scrub(values["message"])} if values.get("message") else values
+        self.write([{"t": round(time.time(), 3), "a": self.attempt, "k": "progress", "p": dict(values)}])
+
+    def write(self, records: list[dict[str, Any]]) -> None:
+        """Write records; a full disk or a folder that is gone costs lines, which are counted, never the task."""
+        if not records:
+            return
+        with self._lock:
+            try:
+                if self.lost:
+                    records = [self._gap(), *records]
+                self._journal.write(records)
+                self.lost = 0
+            except OSError:
+                self._journal.close()
+                self.lost += len(records)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._journal.close()
+
+    def _gap(self) -> dict[str, Any]:
+        text = f"{self.lost} lines could not be written here."
+        return {"t": round(time.time(), 3), "a": self.attempt, "k": "gap", "l": "warning", "m": text}
+
+    def _scrub_all(self, value: Any) -> Any:
+        if not self._secrets:
+            return value
+        if isinstance(value, str):
+            return self.scrub(value)
+        if isinstance(value, Mapping):
+            return {key: self._scrub_all(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._scrub_all(item) for item in value]
+        return value

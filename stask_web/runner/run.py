@@ -1,0 +1,219 @@
+"""One run of one task, as its action and its engine see it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..claims import Claim, Outcome
+from ..errors import ResultRefused
+from ..models import Task
+from ..progress import Report
+from ..state import State
+from ..status import PRIORITY_WORDS, Status
+from ..text import clean
+from .pen import Pen
+
+REFUSED = "refused.csv"
+#: Columns of ours in it; a mended one that is imported again has them already.
+ADDED = ("reason", "line")
+
+
+class TaskRun:
+    """What an action's reports, log lines, refused rows, counters and outcome are kept in.
+
+    Nothing of it is written to the database: that is the engine's, and only after the action.
+
+    :param tell: called with each report that is worth telling, in the action's thread or the timer's.
+    """
+
+    def __init__(self, state: State, claim: Claim, tell: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self.state = state
+        self.claim = claim
+        self.pen = Pen(state.journals.of(claim.id), claim.attempt_no)
+        self.report = Report(self._emit)
+        self.outcome: tuple[int, str | None, Any] | None = None
+        self.warnings = 0
+        self.counts: dict[str, int] = {}
+        self.task = _snapshot(claim, self)
+        self._tell = tell
+        self._refused: Any = None
+        self._columns: list[str] | None = None
+        self._has_files = False
+
+    # -- what an action calls, see services.Run
+
+    def mark(self, status: int, message: str | None, result: Any = None) -> None:
+        """Record the outcome; the first one wins. A failure that comes from being interrupted is none of its own."""
+        if self.outcome is not None or (self.report.interrupted and status == Status.FAILED):
+            return
+        path = None if result is None else self._check_result(result)
+        self.outcome = (int(status), None if message is None else self.pen.scrub(clean(message, 4000)), path)
+
+    def log(self, level: str, message: str, context: Mapping[str, Any] | None = None) -> None:
+        """Write a line to the journal."""
+        self.pen.log(level if level in ("debug", "info", "warning", "error") else "info", message, context)
+
+    def reject(self, reason: str, row: Any = None, line: int | None = None) -> None:
+        """Note one refused input: a warning line, one more warning, a row of ``refused.csv``."""
+        self.warnings += 1
+        self.task.warnings = self.warnings
+        self.pen.log("warning", reason if line is None else f"Line {line}: {clean(reason)}")
+        if row is not None:
+            self._write_refused(row, clean(reason), line)
+
+    def count(self, **amounts: int) -> None:
+        """Add to named counters."""
+        for name, amount in amounts.items():
+            self.counts[name] = self.counts.get(name, 0) + int(amount)
+
+    def result_path(self, name: str) -> Path:
+        """Where a result of that name is to be written; its folder exists."""
+        self._has_files = True
+        return self.state.storage.result_path(self.claim.id, name)
+
+    # -- what the runner calls
+
+    def values(self, snapshot: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """All that is told of the progress."""
+        shown = dict(self.report.snapshot() if snapshot is None else snapshot)
+        return {**shown, "warnings": self.warnings, "counts": dict(self.counts) or None}
+
+    def finish(
+        self, kind: str, message: str | None = None, *, error: str | None = None, result: str | None = None
+    ) -> Outcome:
+        """The outcome with everything that was gathered.
+
+        :param kind: see :class:`stask_web.claims.Outcome`.
+        """
+        self.report.tick()
+        self._close_refused()
+        shown = self.report.snapshot()
+        progress = 100 if kind == "completed" else shown["progress"]
+        return Outcome(
+            kind,
+            self.pen.scrub(clean(message or "", 4000)),
+            None if error is None else self.pen.scrub(clean(error, 4000)),
+            result,
+            self._files(result),
+            progress,
+            shown["processed"],
+            shown["total"],
+            self.warnings,
+            dict(self.counts) or None,
+        )
+
+    def where(self) -> str:
+        """How far the action came, e.g. ``", at row 1,205 of 3,201"``; empty when it never said."""
+        shown = self.report.snapshot()
+        return at_row(shown["processed"], shown["total"])
+
+    def clear_old_files(self) -> None:
+        """Remove the refused rows of an earlier attempt: this one begins anew."""
+        if self.claim.attempt_no > 1:
+            (self.state.storage.result_dir(self.claim.id) / REFUSED).unlink(missing_ok=True)
+
+    # -- inside
+
+    def _emit(self, snapshot: dict[str, Any]) -> None:
+        values = self.values(snapshot)
+        self.pen.progress(values)
+        if self._tell is not None:
+            self._tell(values)
+
+    def _check_result(self, result: Any) -> str:
+        if not isinstance(result, str | os.PathLike):
+            raise ResultRefused(f"The result is a {type(result).__name__}, but must be the path of a file.")
+        folder = self.state.storage.result_dir(self.claim.id)
+        path = Path(result) if Path(result).is_absolute() else folder / result
+        path = path.resolve()
+        roots = [folder.resolve(), *self.state.settings.result_roots]
+        if not any(path.is_relative_to(root) for root in roots):
+            raise ResultRefused(
+                f"The result {path.name!r} lies outside of the results. "
+                f"Write it to self.result_path(task, {path.name!r}), or name its folder in STASK_RESULT_ROOTS."
+            )
+        if not path.is_file():
+            raise ResultRefused(f"The result {path.name!r} was not written.")
+        return str(path)
+
+    def _write_refused(self, row: Any, reason: str, line: int | None) -> None:
+        values = _columns_of(row)
+        if self._refused is None:
+            self._has_files = True
+            path = self.state.storage.result_path(self.claim.id, REFUSED)
+            self._refused = path.open("w", newline="", encoding="utf-8-sig")
+            self._columns = [*(name for name in values if name not in ADDED), *ADDED]
+            csv.writer(self._refused).writerow(self._columns)
+        assert self._columns is not None
+        known = {**values, "reason": self.pen.scrub(reason), "line": "" if line is None else line}
+        more = [value for column, value in known.items() if column not in self._columns]
+        csv.writer(self._refused).writerow(
+            [*(clean(known.get(column, "")) for column in self._columns), *map(clean, more)]
+        )
+
+    def _close_refused(self) -> None:
+        if self._refused is not None:
+            self._refused.close()
+
+    def _files(self, result: str | None) -> list[dict[str, Any]] | None:
+        found: dict[str, str] = {}
+        if result is not None:
+            found[result] = "result"
+        if self._has_files:
+            folder = self.state.storage.result_dir(self.claim.id).resolve()
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if path.is_file() and not path.name.startswith("."):
+                    found.setdefault(str(path), "refused" if self._refused and path.name == REFUSED else "file")
+        files = []
+        for path_text, kind in found.items():
+            path = Path(path_text)
+            files.append({"name": path.name, "path": path_text, "size": path.stat().st_size, "kind": kind})
+        return files or None
+
+
+def at_row(processed: int | None, total: int | None) -> str:
+    """Where in its input a run was, as the end of a sentence."""
+    if not processed:
+        return ""
+    return f", at row {processed:,}" + (f" of {total:,}" if total else "")
+
+
+def _columns_of(row: Any) -> dict[str, Any]:
+    if hasattr(row, "values") and isinstance(row.values, Mapping):  # a tables.Row
+        return {clean(key): value for key, value in row.values.items()}
+    if isinstance(row, Mapping):
+        return {clean(key): value for key, value in row.items()}
+    if isinstance(row, list | tuple):
+        return {f"column {number}": value for number, value in enumerate(row, 1)}
+    return {"value": row}
+
+
+def _snapshot(claim: Claim, run: TaskRun) -> Task:
+    task = Task(
+        id=claim.id,
+        identifier=claim.identifier,
+        action=claim.action,
+        status=Status.RUNNING,
+        priority=PRIORITY_WORDS[claim.priority],
+        attempts=claim.attempts,
+        max_attempts=claim.max_attempts,
+        attempt_no=claim.attempt_no,
+        crashes=claim.crashes,
+        dry_run=bool(claim.dry_run),
+        meta=json.loads(claim.meta) if claim.meta else {},
+        started_by=json.loads(claim.started_by) if claim.started_by else None,
+        created_at=datetime.fromtimestamp(claim.created_at, UTC),
+        start_at=None if claim.start_at is None else datetime.fromtimestamp(claim.start_at, UTC),
+        started_at=datetime.fromtimestamp(claim.started_at, UTC),
+        message="",
+        progress=0,
+        warnings=0,
+    )
+    task._run = run  # a class attribute for everybody else
+    return task

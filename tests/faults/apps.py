@@ -1,0 +1,190 @@
+"""A small app with workers that misbehave, and a worker process for it: ``python apps.py FOLDER CONCURRENCY``.
+
+Actions tell what they do by files in a folder, so that tests wait for events.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from stask_web import BaseWorker, STask, TaskFailed
+
+db = SQLAlchemy()
+
+
+class Row(db.Model):  # type: ignore[name-defined, misc]
+    """A row of the host's."""
+
+    id = db.Column(db.Integer, primary_key=True)
+    text = db.Column(db.String(50))
+
+
+def note(options: Any, name: str, text: str = "") -> None:
+    """Leave a line in a file of the test's folder."""
+    with open(Path(options["notes"]) / name, "a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+class Faulty(BaseWorker):
+    """Every way to go wrong."""
+
+    identifier = "faulty"
+    title = "Faulty"
+
+    def task_nothing(self, task: Any, options: Any) -> None:
+        """Do nothing."""
+
+    def task_note(self, task: Any, options: Any) -> None:
+        note(options, "ran", f"{task.id} {task.attempt_no}")
+
+    def task_sleep(self, task: Any, options: Any) -> None:
+        note(options, "started", f"{os.getpid()} {task.id}")
+        until = time.monotonic() + options.get("seconds", 1.0)
+        while time.monotonic() < until:
+            time.sleep(0.02)
+            self.push_progress(task, message="sleeping")
+        note(options, "finished", str(task.id))
+
+    def task_rows(self, task: Any, options: Any) -> None:
+        note(options, "started", str(os.getpid()))
+        for number in self.track(task, range(options["rows"]), message="Working"):
+            self.count(task, done=1)
+            if number % 7 == 3:
+                self.reject(task, "it is a seventh", {"number": number}, line=number + 1)
+            time.sleep(options.get("pause", 0))
+
+    def task_exit(self, task: Any, options: Any) -> None:
+        note(options, "ran", str(task.attempt_no))
+        os._exit(0)
+
+    def task_die(self, task: Any, options: Any) -> None:
+        note(options, "ran", str(task.attempt_no))
+        print("last words", flush=True)
+        if task.attempt_no < options.get("lives", 2):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def task_segfault(self, task: Any, options: Any) -> None:
+        ctypes.string_at(0)
+
+    def task_raise(self, task: Any, options: Any) -> None:
+        kinds: dict[str, BaseException] = {
+            "value": ValueError("broken"),
+            "exit": SystemExit(0),
+            "keyboard": KeyboardInterrupt(),
+            "nul": ValueError("a\x00b\ud800c"),
+            "long": ValueError("x" * 10_000_000),
+            "str": Unspeakable(),
+            "failed": TaskFailed("The shop is closed."),
+        }
+        raise kinds[options["kind"]]
+
+    def task_swallow(self, task: Any, options: Any) -> None:
+        """Written in the guide's way."""
+        note(options, "started", str(os.getpid()))
+        try:
+            for number in range(10_000):
+                time.sleep(0.01)
+                self.push_progress(task, processed=number, total=10_000)
+            self.mark_finished(task)
+        except Exception as error:
+            self.mark_failed(task, str(error))
+
+    def task_deaf(self, task: Any, options: Any) -> None:
+        """Ignores every wish to end."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        note(options, "started", str(os.getpid()))
+        while True:
+            time.sleep(0.05)
+
+    def task_busy(self, task: Any, options: Any) -> None:
+        """Never tells anything; a signal ends it."""
+        note(options, "started", str(os.getpid()))
+        try:
+            time.sleep(3600)
+        finally:
+            note(options, "cleaned")
+
+    def task_hog(self, task: Any, options: Any) -> None:
+        """Hold SQLite's write lock in one long transaction, as an import does."""
+        note(options, "started", str(os.getpid()))
+        db.session.add(Row(text="first"))
+        db.session.flush()
+        until = time.monotonic() + options["seconds"]
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            time.sleep(0.02)
+            self.push_progress(task, processed=number, message="holding")
+        db.session.commit()
+
+    def task_uncommitted(self, task: Any, options: Any) -> None:
+        db.session.add(Row(text="never"))
+        db.session.flush()
+
+    def task_family(self, task: Any, options: Any) -> None:
+        """Leave a daemon behind, out of the group and the session."""
+        place = str(Path(options["notes"]) / "daemon")
+        code = f"import os, time; os.setsid(); open({place!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+        middle = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {code!r}])"
+        subprocess.run([sys.executable, "-c", middle], check=True)
+        while not (Path(options["notes"]) / "daemon").exists():
+            time.sleep(0.01)
+        note(options, "started", str(os.getpid()))
+        time.sleep(options.get("seconds", 0))
+
+    def task_print(self, task: Any, options: Any) -> None:
+        import logging
+
+        print("from print")
+        os.write(2, b"from fd 2\n")
+        logging.getLogger("shop").info("from %s", "logging")
+        subprocess.run(["echo", "from a child"], check=True)
+        print("without end", end="")
+
+    def task_flood(self, task: Any, options: Any) -> None:
+        for _ in range(options["lines"]):
+            os.write(1, b"x" * options["length"] + b"\n")
+
+
+class Unspeakable(Exception):
+    """Its text cannot be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def make_app(folder: Path, **config: Any) -> Flask:
+    """An app on a SQLite file in a folder, or on STASK_TEST_DATABASE."""
+    app = Flask("faults", instance_path=str(folder))
+    uri = os.environ.get("STASK_TEST_DATABASE") or f"sqlite:///{folder}/test.db"
+    app.config.update(
+        SECRET_KEY="test", SQLALCHEMY_DATABASE_URI=uri, STASK_AUTO_ACTIVATE=True, STASK_STORAGE=str(folder / "stask")
+    )
+    settings = folder / "settings.json"
+    if settings.exists():
+        app.config.update(json.loads(settings.read_text()))
+    app.config.update(config)
+    db.init_app(app)
+    STask(app, db=db, access=lambda user, permission, target: True)
+    app.extensions["stask_state"].registry.add(Faulty)
+    return app
+
+
+if __name__ == "__main__":
+    import logging
+
+    from stask_web.engines.supervisor import Supervisor
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    raise SystemExit(Supervisor(make_app(Path(sys.argv[1])), concurrency=int(sys.argv[2])).run())
