@@ -49,7 +49,7 @@ class Product(db.Model):  # type: ignore[name-defined]  # Flask-SQLAlchemy makes
 
 
 class User(UserMixin, db.Model):  # type: ignore[name-defined]
-    """Somebody who works in the shop. The role is what stask-web's RolePolicy looks at."""
+    """Somebody who works in the shop. The role says what they may do."""
 
     __tablename__ = "users"
 
@@ -74,8 +74,8 @@ class SignInLink(db.Model):  # type: ignore[name-defined]
 
     token_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
-    expires_at: Mapped[float]
-    used_at: Mapped[float | None]
+    expires_at: Mapped[float] = mapped_column(sa.Double)
+    used_at: Mapped[float | None] = mapped_column(sa.Double)
 
     def __repr__(self) -> str:
         return f"<SignInLink until {datetime.fromtimestamp(self.expires_at, UTC):%H:%M} UTC>"

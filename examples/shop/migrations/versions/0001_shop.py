@@ -34,8 +34,8 @@ def upgrade() -> None:
         "sign_in_links",
         sa.Column("token_hash", sa.String(64), primary_key=True),
         sa.Column("user_id", sa.Integer(), sa.ForeignKey("users.id"), nullable=False),
-        sa.Column("expires_at", sa.Float(), nullable=False),
-        sa.Column("used_at", sa.Float()),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.Column("used_at", sa.Double()),
     )
 
 
