@@ -44,6 +44,11 @@ def transport(state: State, environ: Mapping[str, Any]) -> Literal["socket", "po
     return "socket" if _cap(state) > 0 else "poll"
 
 
+def make_server(app: Flask) -> SocketIO:
+    """A Socket.IO server for an app that has none, such as the standalone panel."""
+    return SocketIO(app, async_mode="threading")
+
+
 def register(socketio: SocketIO, app: Flask, state: State) -> LiveNamespace:
     """Put our namespace on the host's ``SocketIO``. Nothing else of it is touched."""
     namespace = LiveNamespace(app, state)

@@ -1,0 +1,170 @@
+"""Commands that show tasks, their logs and the state of the whole, and that clear away what is old."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from ..formatting import ago, clock, counts_text, duration, look, outcome, task_json, task_title
+from ..journal import Journal
+from ..models import Task
+from ..queries import attempts, live_processes, stats
+from ..state import State
+from ..status import Status
+from ..text import clean
+from .group import stask_group
+from .output import Failure, json_option, print_json, print_table, warn
+from .workers import ready_state
+
+_LOOK = 0.2
+
+
+@stask_group.command("tasks")
+@click.option("--status", type=click.Choice([status.text for status in Status]), help="Only those.")
+@click.option("--worker", help="Only those of this worker.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
+@json_option
+def tasks(status: str | None, worker: str | None, limit: int, as_json: bool) -> None:
+    """List the newest tasks."""
+    state = ready_state()
+    query = Task.query()
+    if status:
+        query = query.filter(Task.status == Status[status.upper()])
+    if worker:
+        query = query.by_identifier(worker)
+    found = query.order_by(Task.id.desc()).limit(limit).all()
+    if as_json:
+        print_json([task_json(task) for task in found])
+        return
+    alive = bool(live_processes(state.database, state.settings.lease))
+    rows = [_row(task, alive) for task in found]
+    if rows:
+        print_table(("task", "state", "worker", "action", "created", "duration", "message"), rows)
+    else:
+        click.echo("No task." if not (status or worker) else "No task matches.")
+
+
+@stask_group.command("show")
+@click.argument("task_id", type=int, metavar="TASK")
+@json_option
+def show(task_id: int, as_json: bool) -> None:
+    """Show one task with its options and attempts."""
+    state = ready_state()
+    task = state.tasks.get(task_id)
+    starts = attempts(state.database, task_id)
+    if as_json:
+        numbers = [
+            {"number": start.number, "started_at": start.started_at, "ended_at": start.ended_at, "outcome": start.outcome,
+             "message": start.message}
+            for start in starts
+        ]  # fmt: skip
+        print_json({**task_json(task), "options": task.meta, "result": task.result, "files": task.files or [], "attempts": numbers})
+        return
+    click.echo(f"Task {task.id}: {task_title(task)} ({task.identifier}.{task.action})")
+    for name, value in _facts(task):
+        if value:
+            click.echo(f"  {name:<10} {' '.join(clean(value).split())}")
+    for start in starts:
+        ended = f"{start.outcome}, {clean(start.message or '', 200)}" if start.outcome else "is running"
+        click.echo(f"  attempt {start.number:<2} {clock(start.started_at)}: {' '.join(ended.split())}")
+
+
+@stask_group.command("log")
+@click.argument("task_id", type=int, metavar="TASK")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the task ends.")
+@json_option
+def log(task_id: int, follow: bool, as_json: bool) -> None:
+    """Print a task's log."""
+    state = ready_state()
+    task = state.tasks.get(task_id)
+    journal = state.journals.of(task_id)
+    if as_json:
+        if follow:
+            raise Failure("--json prints one document, so it does not go with --follow.")
+        print_json(journal.lines())
+    elif follow:
+        _follow(state, task, journal)
+    else:
+        for piece in journal.text():
+            click.echo(piece, nl=False)
+
+
+@stask_group.command("prune")
+@click.option("--days", type=click.FloatRange(min=0), help="Keep what ended within so many days; see STASK_RETENTION_DAYS.")
+@json_option
+def prune(days: float | None, as_json: bool) -> None:
+    """Delete old ended tasks with their logs, uploads and results."""
+    state = ready_state()
+    days = state.settings.retention_days if days is None else days
+    deleted = state.tasks.clean_old_tasks(days)
+    if as_json:
+        print_json({"deleted": deleted})
+    else:
+        click.echo(f"Deleted {deleted:,} {'task' if deleted == 1 else 'tasks'} that ended more than {days:g} days ago.")
+
+
+@stask_group.command("health")
+@json_option
+def health(as_json: bool) -> None:
+    """Tell whether worker processes are alive and what waits; fails when tasks wait and no process is alive."""
+    state = ready_state()
+    processes = live_processes(state.database, state.settings.lease)
+    numbers = stats(state.database)
+    wrong = "Tasks wait and no worker process is alive. Start one: flask stask work"
+    ok = bool(processes) or not numbers["pending"] or state.settings.engine != "database"
+    if as_json:
+        alive = [{"host": p.host, "pid": p.pid, "concurrency": p.concurrency, "busy": p.busy} for p in processes]
+        print_json({"ok": ok, "processes": alive, "tasks": numbers})
+    else:
+        for process in processes:
+            click.echo(f"{process.host} {process.pid}: {process.busy} of {process.concurrency} busy, seen {ago(process.beat_at)}")
+        click.echo(", ".join(f"{number:,} {word}" for word, number in numbers.items()))
+    if not ok:
+        raise Failure(wrong)
+
+
+def _row(task: Task, alive: bool) -> tuple[object, ...]:
+    said = outcome(task) if task.is_finished() else task.message or ""
+    message = clean(" ".join(said.split()), 60)
+    return task.id, look(task, alive=alive).word, task.identifier, task.action, ago(task.created_at), duration(task.duration), message
+
+
+def _facts(task: Task) -> list[tuple[str, Any]]:
+    return [
+        ("state", look(task).word),
+        ("message", outcome(task) if task.is_finished() else task.message),
+        ("counts", counts_text(task)),
+        ("options", ", ".join(f"{name}={value}" for name, value in (task.meta or {}).items())),
+        ("priority", task.priority),
+        ("created", clock(task.created_at)),
+        ("duration", duration(task.duration)),
+        ("result", task.result),
+    ]
+
+
+def _follow(state: State, task: Task, journal: Journal) -> None:
+    position: str | None = None
+    while True:
+        ended = task.is_finished()
+        chunk = journal.read(position)
+        for record in chunk.lines:
+            _print_record(record)
+        position = chunk.end
+        if chunk.more:
+            continue
+        if ended:
+            return
+        try:
+            time.sleep(_LOOK)
+        except KeyboardInterrupt:
+            warn("The task goes on.")
+            return
+        task = state.tasks.get(task.id)
+
+
+def _print_record(record: dict[str, Any]) -> None:
+    if record["k"] in ("log", "out"):
+        at = time.strftime("%H:%M:%S", time.localtime(record["t"]))
+        click.echo(f"{at} {record.get('l', 'info'):<7} {record['m']}")
