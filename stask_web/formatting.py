@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from .status import Status
 from .text import clean, human_size
 
 if TYPE_CHECKING:
     from .models import Task
+    from .options import ActionSpec
 
 __all__ = [
     "LOOKS",
@@ -259,6 +261,16 @@ def stopped_sentence(task: Task) -> str:
     return "Stopped. What was done stays done"
 
 
+def stopping_words(task: Task) -> str:
+    """What happens to a task that was asked to stop, with the seconds until it is stopped by force; "" for any other."""
+    if task.status != Status.RUNNING or task.cancel_at is None:
+        return ""
+    from .state import current_state
+
+    left = task.cancel_at.timestamp() + current_state().settings.cancel_grace - time.time()
+    return f"Waits for a safe point. By force in {left:.0f} s" if left >= 1 else "Being stopped by force"
+
+
 def elapsed(task: Task, now: float | None = None) -> float | None:
     """Seconds of work: of the whole run when it is over, until now while it runs."""
     if task.status == Status.RUNNING and task.started_at is not None:
@@ -273,7 +285,9 @@ def percent(task: Task) -> int | None:
     return task.progress
 
 
-def fields(task: Task, around: Surroundings | None = None, *, who: str = "") -> dict[str, str]:
+def fields(
+    task: Task, around: Surroundings | None = None, *, who: str = "", title: str = ""
+) -> dict[str, str]:
     """Every text of a task that a page patches while it runs, by the name of its ``data-field``."""
     running = task.status == Status.RUNNING
     share = percent(task)
@@ -292,6 +306,7 @@ def fields(task: Task, around: Surroundings | None = None, *, who: str = "") -> 
         "eta": eta_text,
         "line": " · ".join(part for part in parts if part),
         "message": message,
+        "stopping": stopping_words(task),
         "rate": rate_text(task.processed, spent) if running else "",
         "elapsed": duration(int(spent) if running and spent is not None else spent),
         "counts": counts_text(task),
@@ -299,6 +314,7 @@ def fields(task: Task, around: Surroundings | None = None, *, who: str = "") -> 
         "waiting_for": waiting_for(task, around) or "",
         "outcome": outcome(task) if Status(task.status).ended else "",
         "by": who,
+        "tab": " ".join(part for part in (percent_text if running else "", title) if part),
     }
 
 
@@ -319,11 +335,12 @@ def task_json(
     """
     around = around or Surroundings()
     shown = look(task, alive=around.alive)
+    title = title or task_title(task)
     return {
         "id": task.id,
         "identifier": task.identifier,
         "action": task.action,
-        "title": title or task_title(task),
+        "title": title,
         "status": int(task.status),
         "status_text": task.status_text,
         "look": shown.key,
@@ -342,7 +359,7 @@ def task_json(
         "position": around.position,
         "duration": elapsed(task),
         "version": version(task, alive=around.alive),
-        "fields": fields(task, around, who=who),
+        "fields": fields(task, around, who=who, title=title),
     }
 
 
@@ -352,21 +369,20 @@ def task_title(task: Task) -> str:
     return str(spec.title) if spec and str(spec.title) else humanise(task.action)
 
 
-def action_spec(identifier: str, action: str) -> Any:
+def action_spec(identifier: str, action: str) -> ActionSpec | None:
     """The declaration of an action, or None when its worker or the action is gone."""
     from .state import current_state
 
     cls = current_state().registry.get(identifier)
-    return cls.actions().get(action) if cls is not None else None
+    return action_specs_of(cls).get(action) if cls is not None else None
 
 
-def hours(stamps: Mapping[int, tuple[int, int]], *, now: float | None = None) -> list[tuple[datetime, int, int]]:
-    """The last 24 hours, oldest first, as (start, ended, failed), with zeros where nothing ended.
+_specs: WeakKeyDictionary[type[Any], dict[str, ActionSpec]] = WeakKeyDictionary()
 
-    :param stamps: hour number (epoch seconds // 3600) -> (ended, failed).
-    """
-    this_hour = int((time.time() if now is None else now) // 3600)
-    start = datetime.fromtimestamp((this_hour - 23) * 3600, UTC)
-    return [
-        (start + timedelta(hours=index), *stamps.get(this_hour - 23 + index, (0, 0))) for index in range(24)
-    ]
+
+def action_specs_of(cls: type[Any]) -> dict[str, ActionSpec]:
+    """The actions of a worker class by name; looked at once, for reading signatures takes longer than drawing a row."""
+    if cls not in _specs:
+        _specs[cls] = dict(cls().actions())
+    return _specs[cls]
+

@@ -159,9 +159,13 @@ def list_news(state: State, text: str) -> dict[str, Any]:
     """
     select, limit = _select(text)
     with state.database.read() as connection:
-        rows = connection.execute(select.order_by(Task.id.desc()).limit(limit)).all()
-    digest = hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()[:16]
-    return {"filter": text, "digest": digest}
+        ids = list(connection.scalars(select.order_by(Task.id.desc()).limit(limit)))
+    return {"filter": text, "digest": digest_of(ids)}
+
+
+def digest_of(ids: Iterable[int]) -> str:
+    """The digest of a list that shows the tasks with these ids, in their order."""
+    return hashlib.sha256(repr(list(ids)).encode()).hexdigest()[:16]
 
 
 def _select(text: str) -> tuple[sa.Select[Any], int]:

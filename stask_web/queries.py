@@ -179,14 +179,13 @@ def unseen_failures(database: Database, since: datetime) -> int:
 
 def last_tasks(database: Database, identifiers: Sequence[str]) -> dict[str, Task]:
     """The newest task of each worker: identifier -> task."""
-    found = {}
+    if not identifiers:
+        return {}
+    newest = [
+        sa.select(sa.func.max(Task.id)).where(Task.identifier == identifier).scalar_subquery() for identifier in identifiers
+    ]
     with database.session() as session:
-        for identifier in identifiers:
-            select = sa.select(Task).where(Task.identifier == identifier).order_by(Task.id.desc()).limit(1)
-            task = session.scalars(select).first()
-            if task is not None:
-                found[identifier] = task
-    return found
+        return {task.identifier: task for task in session.scalars(sa.select(Task).where(Task.id.in_(newest)))}
 
 
 def live_tasks(database: Database, limit: int = 100) -> list[Task]:

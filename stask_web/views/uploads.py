@@ -9,12 +9,13 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import InvalidOptions, UploadRefused
-from ..forms import preview_of
+from ..forms import FormField, preview_of
 from ..options import Field, Upload
 from ..state import current_state
 from ..storage import CHUNK
 from ..text import human_size
 from ..uploads import For, Uploads
+from .page import render
 from .visitor import need, the_action, visitor
 
 _FILE_KINDS = ("file", "files")
@@ -61,7 +62,8 @@ def chunk(token: str, number: int) -> ResponseReturnValue:
 
 
 def finish(token: str) -> ResponseReturnValue:
-    """Check the whole file -> ``{token, name, size, size_text, preview}``; the preview is null for what is no table."""
+    """Check the whole file -> ``{token, name, size, size_text, preview, html}``; the preview is null for what is no table,
+    ``html`` is what the page shows in place of the field."""
     need("launch")
     uploads = _uploads()
     try:
@@ -70,12 +72,15 @@ def finish(token: str) -> ResponseReturnValue:
     except UploadRefused as refused:
         return _refused(refused, **_due(refused, token))
     preview = preview_of(received)
+    _, spec = the_action(upload.identifier, upload.action)
+    field = FormField(_file_field(spec.fields(), upload.field))
     return jsonify(
         token=token,
         name=received.name,
         size=received.size,
         size_text=human_size(received.size),
         preview=asdict(preview) if preview else None,
+        html=render("launch/_chip.html", field=field, file=received),
     )
 
 

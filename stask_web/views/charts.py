@@ -1,0 +1,48 @@
+"""Numbers for our SVG charts: presentation attributes only, no style and no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ..formatting import number
+
+
+class HourBar(NamedTuple):
+    """One bar of the strip of hours, in a drawing of 960 x 64: failed tasks stand on completed ones."""
+
+    x: float
+    done_y: float
+    done_height: float
+    failed_y: float
+    failed_height: float
+    label: str
+    hour: str
+    empty: bool
+
+
+WIDTH, HEIGHT, SMALLEST = 960.0, 64.0, 3.0
+
+
+def hour_bars(hours: Sequence[Mapping[str, Any]]) -> list[HourBar]:
+    """Bars of equal width; the highest hour fills the height, any hour with a task is at least 3 high."""
+    most = max([row["completed"] + row["failed"] for row in hours] or [0]) or 1
+    step = WIDTH / max(1, len(hours))
+    bars = []
+    for index, row in enumerate(hours):
+        done, failed = _height(row["completed"], most), _height(row["failed"], most)
+        start: datetime = row["hour"].astimezone()
+        words = f"{start:%H:%M}: {number(row['completed'])} completed, {number(row['failed'])} failed"
+        empty = not (row["completed"] or row["failed"])
+        bars.append(
+            HourBar(
+                round(index * step, 2), round(HEIGHT - done, 2), done, round(max(0.0, HEIGHT - done - failed), 2), failed, words,
+                f"{start:%H:%M}", empty,
+            )
+        )  # fmt: skip
+    return bars
+
+
+def _height(value: int, most: int) -> float:
+    return round(max(SMALLEST, value / most * HEIGHT), 2) if value else 0.0

@@ -1,0 +1,100 @@
+"""What is checked before any view, in this order: tables, user, CSRF. Rights, object and state follow in the view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import generate_csrf, validate_csrf
+from wtforms import ValidationError
+
+from ..errors import TablesMissing
+from ..state import current_state
+from .errors import BadToken, message_page
+from .visitor import Visitor, wants_json
+
+_OPEN = {"stask.static", "stask.health"}
+_UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+
+
+def register(bp: Blueprint) -> None:
+    """Bind the checks to our blueprint only."""
+    bp.before_request(_limit_body)
+    bp.before_request(_check_tables)
+    bp.before_request(_check_user)
+    bp.before_request(_check_token)
+    bp.after_request(_protect)
+
+
+def csrf_token() -> str:
+    """The token for our forms: the host's own when it has CSRFProtect, for both come from Flask-WTF."""
+    return str(generate_csrf())
+
+
+def _limit_body() -> None:
+    """A form with a file may be as large as an upload may be, whatever the host allows elsewhere."""
+    if request.method == "POST" and request.endpoint == "stask.launch":
+        request.max_content_length = current_state().settings.max_upload + 1024 * 1024
+
+
+def _check_tables() -> None:
+    if request.endpoint not in _OPEN and not current_state().database.ready():
+        raise TablesMissing
+
+
+def _check_user() -> ResponseReturnValue | None:
+    if request.endpoint in _OPEN:
+        return None
+    policy = current_state().policy
+    user = policy.current_user()
+    if user is not None:
+        g.stask_visitor = Visitor(policy, user)
+        return None
+    address = policy.login_url(_way_back())
+    if wants_json():
+        return jsonify(error="Sign in first.", login=address), 401
+    return redirect(address) if address else message_page(401)
+
+
+def _way_back() -> str:
+    """Where to go on after signing in: this page; for something that was sent, the page it was sent from."""
+    if request.method == "GET":
+        return request.script_root + (request.full_path if request.query_string else request.path)
+    return request.script_root + request.path if request.endpoint == "stask.launch" else url_for("stask.dashboard")
+
+
+def _check_token() -> None:
+    if request.method not in _UNSAFE or not current_app.config.get("WTF_CSRF_ENABLED", True) or g.get("csrf_valid"):
+        return
+    host = current_app.extensions.get("csrf")
+    if host is not None:
+        host.protect()
+        return
+    try:
+        validate_csrf(_sent_token())
+    except ValidationError as error:
+        raise BadToken(str(error)) from None
+
+
+def _sent_token() -> Any:
+    headers = current_app.config.get("WTF_CSRF_HEADERS", ["X-CSRFToken", "X-CSRF-Token"])
+    name = current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
+    found = next((request.headers[header] for header in headers if header in request.headers), None)
+    return found or request.form.get(name)
+
+
+def _protect(response: Response) -> Response:
+    """Headers of our own, each only where the host sets none."""
+    if response.mimetype == "text/html" and "Content-Security-Policy" not in response.headers:
+        response.headers["Content-Security-Policy"] = _POLICY
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if response.mimetype in ("text/html", "application/json"):
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.vary.add("Accept")
+        response.vary.add("Cookie")
+    return response

@@ -1,0 +1,232 @@
+"""The launch form of an action, as a page or for a dialog, and the launch itself."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from ..errors import AlreadyRunning, DatabaseBusy, InvalidOptions, TransactionOpen
+from ..formatting import ago
+from ..forms import FORM_KEY, START_AT, ZONE, LaunchForm, read_start
+from ..models import Task, user_key
+from ..options import ActionSpec
+from ..queries import task_or_none
+from ..state import State, current_state
+from ..status import PRIORITIES
+from ..uploads import Uploads
+from .page import render
+from .visitor import partial, the_action, visitor, wants_json
+
+MINUTE = 60.0
+_KEY_LENGTH = 64
+
+
+def register(bp: Blueprint) -> None:
+    """Add the routes."""
+    bp.get("/workers/<identifier>/run/<action>", endpoint="run")(run)
+    bp.post("/workers/<identifier>/run/<action>", endpoint="launch")(launch)
+
+
+def run(identifier: str, action: str) -> ResponseReturnValue:
+    """The empty form, prefilled by the query or from an older task (``?from=7``)."""
+    cls, spec = the_action(identifier, action)
+    form = _form(identifier, spec)
+    source = _source(identifier, spec)
+    if source is not None:
+        form.fill(source.meta or {})
+    form.fill_query(request.args)
+    if wants_json():
+        return jsonify(_describe(form))
+    return _page(cls, form)
+
+
+def launch(identifier: str, action: str) -> ResponseReturnValue:
+    """Create the task: 303 to its page, or 201 as JSON; the same form sent twice starts one task."""
+    cls, spec = the_action(identifier, action)
+    state = current_state()
+    form = _form(identifier, spec)
+    body = _body()
+    form_key = _reserved(body, FORM_KEY)[:_KEY_LENGTH] or secrets.token_urlsafe(24)
+    known = _launched(state, form_key)
+    if known is not None:
+        return _started(known)
+    values = form.read(request.form, request.files) if body is None else form.read_json(body)
+    wait = _seconds_to_wait(state, visitor().id)
+    if wait:
+        return _too_fast(cls, form, wait)
+    start_at = _start_at(form, _reserved(body, START_AT), _reserved(body, ZONE))
+    if form.priority not in PRIORITIES:
+        form.error = "Choose a priority: high, normal or low."
+    if form.errors() or form.error:
+        return _refused(cls, form, 422)
+    try:
+        task = state.tasks.create(
+            identifier, spec.name, values, form.priority, visitor().id, start_at=start_at, form_key=form_key
+        )
+    except InvalidOptions as error:
+        form.take_errors(error.errors)
+        return _refused(cls, form, 422)
+    except AlreadyRunning as error:
+        return _running_already(cls, form, error.task_id)
+    except (DatabaseBusy, TransactionOpen):
+        form.error = "The database is busy, so nothing was started. What you entered is kept; try again in a moment."
+        return _refused(cls, form, 503, {"Retry-After": "2"})
+    return _started(task)
+
+
+# -- answers
+
+
+def _page(cls: type[Any], form: LaunchForm, *, status: int = 200, link: dict[str, str] | None = None) -> ResponseReturnValue:
+    form.load_choices()
+    template = "launch/_form.html" if partial() is not None else "launch/page.html"
+    context = {
+        "worker": cls,
+        "form": form,
+        "spec": form.spec,
+        "form_key": secrets.token_urlsafe(24),
+        "post_url": url_for("stask.launch", identifier=form.identifier, action=form.spec.name),
+        "upload_url": f"{url_for('stask.dashboard')}workers/{form.identifier}/uploads",
+        "in_dialog": partial() is not None,
+        "link": link,
+    }
+    return render(template, "dashboard", **context), status
+
+
+def _started(task: Task) -> ResponseReturnValue:
+    address = url_for("stask.task", task_id=task.id)
+    if wants_json():
+        return jsonify(id=task.id, url=address), 201, {"Location": address}
+    return redirect(address, 303)
+
+
+def _refused(cls: type[Any], form: LaunchForm, status: int, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+    errors = form.errors()
+    if not form.error and errors:
+        form.error = "One field needs a look." if len(errors) == 1 else f"{len(errors)} fields need a look."
+    return _again(cls, form, status, {}, headers)
+
+
+def _again(
+    cls: type[Any], form: LaunchForm, status: int, more: dict[str, str], headers: dict[str, str] | None = None
+) -> ResponseReturnValue:
+    """The form once more, with what was typed, or what is wrong as JSON."""
+    if wants_json():
+        return jsonify(error=form.error, errors=form.errors(), **more), status, headers or {}
+    html, _ = _page(cls, form, status=status, link=more or None)  # type: ignore[misc]
+    return html, status, headers or {}
+
+
+def _too_fast(cls: type[Any], form: LaunchForm, wait: int) -> ResponseReturnValue:
+    rate = current_state().settings.launch_rate
+    form.error = f"You started {rate} tasks within a minute, which is the most this site takes. Try again in {wait} s."
+    return _again(cls, form, 429, {}, {"Retry-After": str(wait)})
+
+
+def _running_already(cls: type[Any], form: LaunchForm, task_id: int) -> ResponseReturnValue:
+    task = task_or_none(current_state().database, task_id)
+    if task is None or not visitor().may("view", task):
+        form.error = "This is running already, and only one may run at a time. Try again when it is over."
+        return _again(cls, form, 409, {})
+    who = visitor().name_of(task.started_by)
+    by = f"{who} started it" if who else "It was started"
+    form.error = f"This is running already, and only one may run at a time. {by} {ago(task.started_at or task.created_at)}."
+    return _again(cls, form, 409, {"url": url_for("stask.task", task_id=task_id), "link": "Watch it"})
+
+
+def _describe(form: LaunchForm) -> dict[str, Any]:
+    form.load_choices()
+    return {
+        "identifier": form.identifier,
+        "action": form.spec.name,
+        "title": str(form.spec.title),
+        "description": str(form.spec.description),
+        "fields": [
+            {
+                "name": item.name,
+                "kind": item.kind,
+                "label": item.spec.label,
+                "help": item.spec.help,
+                "required": item.spec.required,
+                "value": item.text,
+                "choices": item.choices,
+            }
+            for item in form.fields
+        ],
+    }
+
+
+# -- what was sent
+
+
+def _form(identifier: str, spec: ActionSpec) -> LaunchForm:
+    state = current_state()
+    uploads = Uploads(state.database, state.storage)
+    return LaunchForm(identifier, spec, visitor().id, uploads, state.settings.max_upload)
+
+
+def _body() -> dict[str, Any] | None:
+    """The JSON object that was sent, or None for a form."""
+    if not request.is_json:
+        return None
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise InvalidOptions({"": "Send a JSON object of options."})
+    return body
+
+
+def _reserved(body: dict[str, Any] | None, name: str) -> str:
+    """One of our own fields beside the options."""
+    return str((request.form if body is None else body).get(name) or "")
+
+
+def _source(identifier: str, spec: ActionSpec) -> Task | None:
+    """The older task whose options are to be used again, if he may see them."""
+    number = request.args.get("from", "")
+    task = task_or_none(current_state().database, int(number)) if number.isdecimal() and len(number) < 19 else None
+    if task is None or (task.identifier, task.action) != (identifier, spec.name):
+        return None
+    person = visitor()
+    return task if person.may("view", task) and person.may("view_options", task) else None
+
+
+def _start_at(form: LaunchForm, text: str, zone: str) -> datetime | None:
+    try:
+        return read_start(text, zone)
+    except (ValueError, OverflowError):
+        form.error = "Enter when it is to start, for example 2026-12-31 18:30, or leave that empty."
+        return None
+
+
+# -- how often
+
+
+def _launched(state: State, form_key: str) -> Task | None:
+    """The task that this very form has started already, if it is his."""
+    with state.database.session() as session:
+        select = sa.select(Task).where(Task.form_key == form_key, Task.started_by == visitor().id)
+        return session.scalars(select).first()
+
+
+def _seconds_to_wait(state: State, user_id: Any) -> int:
+    """How long until this person may start another task; 0 for now. Only what came from a form counts, whichever process took it."""
+    rate = state.settings.launch_rate
+    since = time.time() - MINUTE
+    newest = sa.select(Task.id).order_by(Task.id.desc()).limit(max(1000, rate * 20)).subquery()
+    select = (
+        sa.select(Task.created_at)
+        .where(Task.id.in_(sa.select(newest.c.id)), Task.form_key.is_not(None))
+        .where(sa.type_coerce(Task.started_by, sa.String) == user_key(user_id))
+        .where(sa.type_coerce(Task.created_at, sa.Double) > since)
+        .order_by(Task.id.desc())
+        .limit(rate)
+    )
+    with state.database.read() as connection:
+        times = [moment.timestamp() for moment in connection.scalars(select)]
+    return max(1, int(times[-1] + MINUTE - time.time()) + 1) if len(times) >= rate else 0

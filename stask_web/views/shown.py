@@ -1,0 +1,188 @@
+"""Tasks with everything a template needs beside the row: look, texts, names, rights, files. Templates decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from flask import url_for
+from markupsafe import Markup
+
+from .. import news
+from ..formatting import Look, Surroundings, action_spec, duration, fields, human_size, look, percent, task_json, task_title, version
+from ..models import Task
+from ..options import ActionSpec
+from ..queries import place_in_queue
+from ..state import State
+from ..status import Status
+from .icons import icon
+from .visitor import Visitor, may_start_again, visible, visitor
+
+
+@dataclass(frozen=True)
+class ShownFile:
+    """A file that a task made."""
+
+    name: str
+    size: str
+    url: str
+    kind: str
+
+    @property
+    def verb(self) -> str:
+        """The words of its button."""
+        return "Download refused rows" if self.kind == "refused" else "Download"
+
+
+class Shown:
+    """One task, ready to be drawn.
+
+    :param task: with its newest numbers.
+    :param around: what decides why it waits.
+    :param person: who looks at it.
+    """
+
+    def __init__(self, task: Task, around: Surroundings, person: Visitor) -> None:
+        self.task = task
+        self.around = around
+        self.person = person
+        self.id = task.id
+        self.title = task_title(task)
+        self.look: Look = look(task, alive=around.alive)
+        self.version = version(task, alive=around.alive)
+        self.who = person.name_of(task.started_by)
+        self.percent = percent(task)
+
+    @cached_property
+    def f(self) -> dict[str, str]:
+        """The texts that the page patches, by the name of their ``data-field``."""
+        return fields(self.task, self.around, who=self.who, title=self.title)
+
+    @cached_property
+    def spec(self) -> ActionSpec | None:
+        """The action's declaration, None when it is gone."""
+        return action_spec(self.task.identifier, self.task.action)
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The task as every JSON answer has it."""
+        return task_json(self.task, self.around, title=self.title, who=self.who)
+
+    @property
+    def icon(self) -> Markup:
+        """The look's icon."""
+        return icon(self.look.icon)
+
+    @cached_property
+    def url(self) -> str:
+        """The task's page."""
+        return url_for("stask.task", task_id=self.id)
+
+    def part(self, name: str) -> str:
+        """Where the page fetches a part of itself anew."""
+        return f"{self.url}?part={name}"
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the person who looks has started it."""
+        return self.task.started_by is not None and self.task.started_by == self.person.id
+
+    @property
+    def pending(self) -> bool:
+        """Whether it waits."""
+        return self.task.status == Status.PENDING
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self.task.status == Status.RUNNING
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return Status(self.task.status).ended
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed."""
+        return self.task.status == Status.FAILED
+
+    @cached_property
+    def may_stop(self) -> bool:
+        """Whether there is something to stop, and he may."""
+        return not self.ended and self.task.cancel_at is None and self.person.may("cancel", self.task)
+
+    @cached_property
+    def may_retry(self) -> bool:
+        """Whether he may start it again."""
+        return may_start_again(self.task)
+
+    @cached_property
+    def may_repeat(self) -> bool:
+        """Whether he may launch the same action anew."""
+        return self.ended and self.spec is not None and self.person.may("launch", self.spec)
+
+    @property
+    def stop_word(self) -> str:
+        """The word on the button that ends it."""
+        return "Withdraw" if self.pending else "Stop"
+
+    @property
+    def when(self) -> Any:
+        """The moment that its row shows: when it started, or was created."""
+        return self.task.started_at or self.task.created_at
+
+    @cached_property
+    def long(self) -> str:
+        """How long it took, or has run."""
+        return self.f["elapsed"]
+
+    @cached_property
+    def files(self) -> list[ShownFile]:
+        """What it made, if he may download it: the result first, then the refused rows."""
+        if not self.task.files or not self.person.may("download", self.task):
+            return []
+        found = []
+        for number, file in enumerate(self.task.files):
+            route = ("stask.result", {}) if file["kind"] == "result" else ("stask.file", {"number": number})
+            url = url_for(route[0], task_id=self.id, **route[1])
+            found.append(ShownFile(file["name"], human_size(file["size"]), url, file["kind"]))
+        return sorted(found, key=lambda file: ("result", "refused", "file").index(file.kind))
+
+    @property
+    def counters(self) -> list[tuple[str, str]]:
+        """The named counters as (number, name)."""
+        return [(f"{value:,}", name.replace("_", " ")) for name, value in (self.task.counts or {}).items()]
+
+    @property
+    def waited(self) -> str:
+        """How long it waited before its first start."""
+        if self.task.started_at is None:
+            return ""
+        return duration(max(0.0, (self.task.started_at - (self.task.start_at or self.task.created_at)).total_seconds()))
+
+
+def show_all(state: State, tasks: Iterable[Task], *, places: bool = False) -> list[Shown]:
+    """Those of the tasks that the visitor may see, ready to be drawn.
+
+    :param places: whether to work out the places of waiting tasks in the queue, which costs a query each.
+    """
+    person = visitor()
+    found = visible(list(tasks))
+    numbers = news.newest_numbers(state, found)
+    alive = True
+    if any(task.status == Status.PENDING for task in found):
+        alive = news.around(state).alive
+    shown = []
+    for task in found:
+        news.freshen(task, numbers.get(task.id))
+        place = place_in_queue(state.database, task) or None if places and task.status == Status.PENDING else None
+        shown.append(Shown(task, Surroundings(alive=alive, position=place), person))
+    return shown
+
+
+def show(state: State, task: Task) -> Shown:
+    """One task that the visitor may see, ready to be drawn."""
+    return show_all(state, [task], places=True)[0]

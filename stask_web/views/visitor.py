@@ -1,0 +1,147 @@
+"""Who asks, and what he may: one object for each request, kept in ``g``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from flask import Response, abort, g, request
+from werkzeug.exceptions import Unauthorized
+
+from ..access import AccessPolicy
+from ..formatting import action_spec
+from ..models import Task, WorkerRecord
+from ..options import ActionSpec
+from ..queries import task_or_none, worker_record
+from ..state import State, current_state
+from ..worker import find_spec
+
+
+class Visitor:
+    """The signed-in person of this request.
+
+    :param policy: the host's policy.
+    :param user: what the policy gave as the current user.
+    """
+
+    def __init__(self, policy: AccessPolicy, user: Any) -> None:
+        self.policy = policy
+        self.user = user
+        self.id = policy.user_id(user)
+        self._names: dict[Any, str] = {}
+
+    def may(self, permission: str, target: Any = None) -> bool:
+        """Whether he may do that to the target."""
+        return bool(self.policy.may(self.user, permission, target))
+
+    @property
+    def name(self) -> str:
+        """His own name."""
+        return self.name_of(self.id)
+
+    def name_of(self, user_id: Any) -> str:
+        """The name of whoever started something, asked once a request; "" when nobody did, "someone" when nobody knows."""
+        if user_id is None:
+            return ""
+        if user_id not in self._names:
+            self._names[user_id] = self.policy.user_name(user_id) or "someone"
+        return self._names[user_id]
+
+
+def visitor() -> Visitor:
+    """The visitor of this request; also outside our own pages, where a host draws a widget."""
+    found: Visitor | None = g.get("stask_visitor")
+    if found is None:
+        policy = current_state().policy
+        user = policy.current_user()
+        if user is None:
+            raise Unauthorized
+        found = g.stask_visitor = Visitor(policy, user)
+    return found
+
+
+def need(permission: str, target: Any = None) -> Visitor:
+    """The visitor, if he may do that.
+
+    :raises Forbidden: he may not.
+    """
+    person = visitor()
+    if not person.may(permission, target):
+        abort(403)
+    return person
+
+
+def the_task(task_id: int, permission: str = "view") -> Task:
+    """The task of that id, if the visitor may do ``permission`` to it.
+
+    :raises Forbidden: he may see it, but not do that; or may not do that to anything.
+    :raises NotFound: there is none, or none that he may see: he is not told which.
+    """
+    person = visitor()
+    task = task_or_none(current_state().database, task_id)
+    if task is None or not person.may("view", task):
+        abort(404 if person.may(permission) else 403)
+    if not person.may(permission, task):
+        abort(403)
+    return task
+
+
+def the_worker(identifier: str, permission: str = "view") -> WorkerRecord:
+    """The registered worker of that identifier, if the visitor may do ``permission`` to it; raises as :func:`the_task`."""
+    person = visitor()
+    state = current_state()
+    record = worker_record(state.database, identifier)
+    target = state.registry.get(identifier) or record
+    if record is None or not person.may("view", target):
+        abort(404 if person.may(permission) else 403)
+    if not person.may(permission, target):
+        abort(403)
+    return record
+
+
+def the_action(identifier: str, action: str) -> tuple[type[Any], ActionSpec]:
+    """A worker's class and one of its actions, if the visitor may launch it.
+
+    :raises UnknownAction: the worker has none of that name.
+    """
+    person = visitor()
+    cls = current_state().registry.get(identifier)
+    if cls is None or not person.may("view", cls):
+        abort(404 if person.may("launch") else 403)
+    spec = find_spec(cls, action)
+    if not person.may("launch", spec):
+        abort(403)
+    return cls, spec
+
+
+def visible(tasks: list[Task]) -> list[Task]:
+    """Those of the tasks that the visitor may see, for policies that decide by task and narrow no select."""
+    person = visitor()
+    return [task for task in tasks if person.may("view", task)]
+
+
+def may_start_again(task: Task) -> bool:
+    """Whether the visitor may retry the task: it is over, its class is still there, and he has the right."""
+    return task.can_retry() and action_spec(task.identifier, task.action) is not None and visitor().may("retry", task)
+
+
+def wants_json() -> bool:
+    """Whether the answer is to be JSON: it is asked for more than HTML, as ``Accept: application/json`` does."""
+    accept = request.accept_mimetypes
+    return accept["application/json"] > accept["text/html"]
+
+
+def partial() -> str | None:
+    """Which part of the page is wanted (``?partial=1&part=row``): its name, "" for the main part, None for the whole page."""
+    return request.args.get("part", "") if request.args.get("partial") else None
+
+
+Answer = str | Response | tuple[Any, int] | tuple[Any, int, dict[str, str]]
+
+
+def tasks_of(state: State) -> Any:
+    """The service door, typed once for all views."""
+    return cast(Any, state.tasks)
+
+
+View = Callable[..., Any]

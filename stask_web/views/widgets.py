@@ -1,0 +1,242 @@
+"""Widgets: what a worker shows on the dashboard. A broken one gets a card of its own and never breaks the page."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flask import g, render_template, url_for
+from markupsafe import Markup
+
+from .. import news
+from ..errors import STaskError
+from ..formatting import action_specs_of
+from ..models import Task, WorkerRecord
+from ..options import ActionSpec
+from ..queries import last_tasks, live_tasks
+from ..state import State, current_state
+from ..status import Status
+from ..text import clean
+from .page import Ui
+from .shown import Shown, show_all
+from .visitor import Visitor, visitor
+
+log = logging.getLogger(__name__)
+
+#: How long a widget shows how its last task ended, before it goes back to rest.
+FRESH = timedelta(hours=1)
+BUTTONS = 2
+
+
+@dataclass(frozen=True)
+class ActionButton:
+    """One action that the visitor may launch."""
+
+    name: str
+    title: str
+    help: str
+    url: str
+    post_url: str
+    has_form: bool
+    form_key: str
+
+
+@dataclass
+class Widget:
+    """One worker on the dashboard, given to its template as ``widget``.
+
+    :param state: rest, busy, ended or failed: which look it has now.
+    :param task: the task that it shows, None at rest.
+    :param last: the last task that ended, for the line at rest.
+    """
+
+    worker: Any
+    identifier: str
+    title: str
+    description: str
+    icon: Markup
+    url: str
+    actions: list[ActionButton]
+    ui: Ui
+    state: str = "rest"
+    task: Shown | None = None
+    last: Shown | None = None
+    digest: str = ""
+    html: Markup = field(default_factory=Markup)
+    error: str = ""
+
+    @property
+    def buttons(self) -> list[ActionButton]:
+        """The actions that have a button of their own."""
+        return self.actions[:BUTTONS]
+
+    @property
+    def more(self) -> list[ActionButton]:
+        """The actions that stand in a menu."""
+        return self.actions[BUTTONS:]
+
+    @property
+    def part(self) -> str:
+        """Where the page fetches this widget anew."""
+        return f"{self.url}?part=widget"
+
+    @property
+    def list_filter(self) -> str:
+        """What tells the page that there is a new task of this worker."""
+        return f"worker={self.identifier}&limit=1"
+
+
+def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashboard") -> list[Widget]:
+    """The widgets of these workers that the visitor may see, drawn; those at work come first, then those used lately."""
+    person = visitor()
+    ui = Ui(section, person)
+    classes = {record.identifier: state.registry.get(record.identifier) for record in records}
+    newest = last_tasks(state.database, list(classes))
+    tasks = _tasks(state, newest)
+    found = []
+    for identifier, cls in classes.items():
+        if cls is None or not person.may("view", cls):
+            continue
+        widget = make_widget(identifier, cls, ui, tasks.get(identifier, []), newest.get(identifier))
+        _draw(widget)
+        found.append(widget)
+    return sorted(found, key=_order)
+
+
+def _order(widget: Widget) -> tuple[int, float, str]:
+    shown = widget.task or widget.last
+    rank = {"busy": 0}.get(widget.state, 1)
+    used = shown.task.created_at.timestamp() if shown and shown.task.created_at > datetime.now(UTC) - timedelta(days=7) else 0.0
+    return (rank, -used, str(getattr(widget.worker, "scope", "")))
+
+
+def _tasks(state: State, newest: Mapping[str, Task]) -> dict[str, list[Shown]]:
+    """For each worker the tasks that its widget may show: running ones, then its newest."""
+    running = [task for task in live_tasks(state.database) if task.status == Status.RUNNING] if newest else []
+    wanted = {task.id: task for task in [*running, *newest.values()] if task.identifier in newest}
+    found: dict[str, list[Shown]] = {}
+    for shown in show_all(state, wanted.values(), places=True):
+        found.setdefault(shown.task.identifier, []).append(shown)
+    return found
+
+
+def make_widget(identifier: str, cls: type[Any], ui: Ui, tasks: Sequence[Shown], newest: Task | None) -> Widget:
+    """A widget with its look, not yet drawn.
+
+    :param tasks: those it may show, see :func:`_tasks`.
+    :param newest: the worker's newest task, whoever may see it.
+    """
+    widget = Widget(
+        worker=cls(),
+        identifier=identifier,
+        title=str(cls.title) or identifier,
+        description=str(cls.description),
+        icon=Markup(str(cls.icon)),
+        url=url_for("stask.worker", identifier=identifier),
+        actions=[_button(identifier, spec) for spec in action_specs_of(cls).values() if ui.may("launch", spec)],
+        ui=ui,
+        digest=news.digest_of([newest.id] if newest else []),
+    )
+    busy = [shown for shown in tasks if not shown.ended]
+    ended = [shown for shown in tasks if shown.ended]
+    widget.last = ended[0] if ended else None
+    if busy:
+        widget.state, widget.task = "busy", busy[0]
+    elif ended and _is_news(ended[0].task):
+        widget.state, widget.task = "failed" if ended[0].failed else "ended", ended[0]
+    return widget
+
+
+def _is_news(task: Task) -> bool:
+    """A failure is news until somebody has opened it, any other end for an hour."""
+    if task.status == Status.FAILED:
+        return task.seen_at is None
+    return task.status == Status.COMPLETED and task.finished_at is not None and task.finished_at > datetime.now(UTC) - FRESH
+
+
+def _button(identifier: str, spec: ActionSpec) -> ActionButton:
+    place = {"identifier": identifier, "action": spec.name}
+    return ActionButton(
+        name=spec.name,
+        title=str(spec.title),
+        help=str(spec.description),
+        url=url_for("stask.run", **place),
+        post_url=url_for("stask.launch", **place),
+        has_form=bool(spec.confirm or (spec.model is not None and spec.model.model_fields)),
+        form_key=secrets.token_urlsafe(18),
+    )
+
+
+def _draw(widget: Widget) -> None:
+    """Let the worker draw itself; whatever goes wrong in it stays in its card."""
+    g.setdefault("stask_widgets", {})[widget.identifier] = widget
+    try:
+        widget.html = Markup(widget.worker.render_widget())
+    except Exception as error:
+        log.exception("The widget of the worker %r could not be drawn.", widget.identifier)
+        if widget.ui.may("manage_workers", type(widget.worker)):
+            widget.error = clean(f"{type(error).__name__}: {error}", 300)
+        widget.html = Markup(render_template("stask_web/widgets/broken.html", widget=widget, worker=widget.worker, ui=widget.ui))
+
+
+def render_widget_template(template: str, **context: Any) -> str:
+    """A worker's template, with ``widget`` and ``ui`` beside what the worker gives.
+
+    :param template: the default one, or the worker's own.
+    :param context: of the worker; ``worker`` says whose widget it is.
+    """
+    worker = context.get("worker")
+    widget = g.get("stask_widgets", {}).get(getattr(worker, "identifier", None))
+    if widget is None and worker is not None:
+        ui = Ui("dashboard", visitor())
+        newest = last_tasks(current_state().database, [worker.identifier])
+        tasks = _tasks(current_state(), newest).get(worker.identifier, [])
+        widget = make_widget(worker.identifier, type(worker), ui, tasks, newest.get(worker.identifier))
+    return render_template(template, **{"widget": widget, "ui": widget.ui if widget else None, **context})
+
+
+def stask_widget(identifier: str) -> Markup:
+    """The widget of a worker, for a host's own page; nothing for people who may not see it.
+
+    :raises STaskError: there is no worker of that identifier.
+    """
+    state = current_state()
+    record = state.roster.get(identifier)
+    if record is None:
+        raise STaskError(f"stask_widget({identifier!r}): there is no such worker. See `flask stask discover`.")
+    person: Visitor | None = _anybody()
+    if person is None or not record.active:
+        return Markup("")
+    found = widgets(state, [record])
+    return Markup(render_template("stask_web/widgets/alone.html", widget=found[0], ui=found[0].ui)) if found else Markup("")
+
+
+def stask_progress(task: Task | int) -> Markup:
+    """The live progress of a task, for a host's own page; nothing for people who may not see it."""
+    from ..queries import task_or_none
+
+    state = current_state()
+    row = task_or_none(state.database, task) if isinstance(task, int) else task
+    person = _anybody()
+    if row is None or person is None or not person.may("view", row):
+        return Markup("")
+    shown = show_all(state, [row], places=True)[0]
+    return Markup(render_template("stask_web/widgets/progress.html", t=shown, ui=Ui("", person)))
+
+
+def stask_assets() -> Markup:
+    """The stylesheet and the script that widgets on a host's page need; once a page, in its head or body."""
+    return Markup(render_template("stask_web/_assets.html", ui=Ui()))
+
+
+def _anybody() -> Visitor | None:
+    from werkzeug.exceptions import Unauthorized
+
+    try:
+        return visitor()
+    except Unauthorized:
+        return None

@@ -1,0 +1,107 @@
+"""Draws every page in every look, light and dark, narrow and wide, into ``tests/browser/shots/``: `make gallery`.
+
+The pictures are for looking at. ``python tests/browser/gallery.py dashboard task-failed`` draws only those.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import Flask
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from gallery_site import Gallery, make_gallery
+
+SHOTS = Path(__file__).resolve().parent / "shots"
+WIDTHS = (360, 1440)
+SCHEMES = ("light", "dark")
+FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def pages(gallery: Gallery) -> dict[str, str]:
+    """Name of a picture -> address."""
+    tasks = {f"task-{look}": f"/stask/tasks/{task_id}" for look, task_id in gallery.ids.items()}
+    return {
+        "dashboard": "/stask/",
+        "tasks": "/stask/tasks",
+        "tasks-nothing": "/stask/tasks?status=failed&worker=mail",
+        "workers": "/stask/workers",
+        "worker": "/stask/workers/product",
+        "form-import": "/stask/workers/product/run/import",
+        "form-every": "/stask/workers/mail/run/send",
+        "error-404": "/stask/nothing",
+        **tasks,
+    }
+
+
+EMPTY = {"empty-dashboard": "/stask/", "empty-tasks": "/stask/tasks", "empty-workers": "/stask/workers"}
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """The app on a free port of this machine only."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def shoot(browser: Browser, base: str, wanted: dict[str, str], act: str = "") -> list[str]:
+    """Draw the pages -> what the console said."""
+    said: list[str] = []
+    for scheme in SCHEMES:
+        for width in WIDTHS:
+            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=width < 500)
+            page = context.new_page()
+            page.on("console", lambda message: said.append(f"{message.type}: {message.text}") if message.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: said.append(str(error)))
+            for name, address in wanted.items():
+                page.goto(base + address)
+                page.wait_for_load_state("networkidle")
+                _note_overflow(page, name, width, said)
+                page.screenshot(path=str(SHOTS / f"{name}-{scheme}-{width}.png"), full_page=True)
+            context.close()
+    return said
+
+
+def _note_overflow(page: Page, name: str, width: int, said: list[str]) -> None:
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if wide > 0:
+        said.append(f"{name} at {width}: {wide} px too wide")
+
+
+def main(names: list[str]) -> int:
+    """Draw all, or only the named ones."""
+    SHOTS.mkdir(exist_ok=True)
+    chromium = shutil.which("chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, "--no-sandbox"])
+        said = []
+        for part, full in (("full", True), ("empty", False)):
+            root = Path(folder) / part
+            root.mkdir()
+            gallery = make_gallery(root, full=full)
+            wanted = pages(gallery) if full else EMPTY
+            chosen = {name: address for name, address in wanted.items() if not names or name in names}
+            if chosen:
+                with serving(gallery.app) as base:
+                    said += shoot(browser, base, chosen)
+        browser.close()
+    print("\n".join(dict.fromkeys(said)) or "The console said nothing.")
+    return 1 if said else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
