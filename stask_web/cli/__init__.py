@@ -1,6 +1,6 @@
 """The commands ``flask stask ...``: thin, they go through the same door as the pages.
 
-The extension adds :data:`stask_group` to the app's commands. Each module adds its own commands to the group when imported.
+The extension adds :data:`stask_group` to the app's commands. Each module adds its own commands to it when imported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keeps a few child processes alive: starts them, restarts what dies, stops all of them in time.
 
-POSIX only. Each child leads a process group of its own, so that Ctrl-C in a terminal reaches only the herd, which then stops
-the children in order.
+POSIX only. Each child leads a process group of its own, so that Ctrl-C in a terminal reaches only the herd, which then
+stops the children in order.
 """
 
 from __future__ import annotations

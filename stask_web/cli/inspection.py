@@ -55,12 +55,17 @@ def show(task_id: int, as_json: bool) -> None:
     task = state.tasks.get(task_id)
     starts = attempts(state.database, task_id)
     if as_json:
-        numbers = [
-            {"number": start.number, "started_at": start.started_at, "ended_at": start.ended_at, "outcome": start.outcome,
-             "message": start.message}
-            for start in starts
-        ]  # fmt: skip
-        print_json({**task_json(task), "options": task.meta, "result": task.result, "files": task.files or [], "attempts": numbers})
+        names = ("number", "started_at", "ended_at", "outcome", "message")
+        numbers = [{name: getattr(start, name) for name in names} for start in starts]
+        print_json(
+            {
+                **task_json(task),
+                "options": task.meta,
+                "result": task.result,
+                "files": task.files or [],
+                "attempts": numbers,
+            }
+        )
         return
     click.echo(f"Task {task.id}: {task_title(task)} ({task.identifier}.{task.action})")
     for name, value in _facts(task):
@@ -92,7 +97,9 @@ def log(task_id: int, follow: bool, as_json: bool) -> None:
 
 
 @stask_group.command("prune")
-@click.option("--days", type=click.FloatRange(min=0), help="Keep what ended within so many days; see STASK_RETENTION_DAYS.")
+@click.option(
+    "--days", type=click.FloatRange(min=0), help="Keep what ended within so many days; see STASK_RETENTION_DAYS."
+)
 @json_option
 def prune(days: float | None, as_json: bool) -> None:
     """Delete old ended tasks with their logs, uploads and results."""
@@ -119,7 +126,8 @@ def health(as_json: bool) -> None:
         print_json({"ok": ok, "processes": alive, "tasks": numbers})
     else:
         for process in processes:
-            click.echo(f"{process.host} {process.pid}: {process.busy} of {process.concurrency} busy, seen {ago(process.beat_at)}")
+            busy = f"{process.busy} of {process.concurrency} busy"
+            click.echo(f"{process.host} {process.pid}: {busy}, seen {ago(process.beat_at)}")
         click.echo(", ".join(f"{number:,} {word}" for word, number in numbers.items()))
     if not ok:
         raise Failure(wrong)
@@ -128,7 +136,15 @@ def health(as_json: bool) -> None:
 def _row(task: Task, alive: bool) -> tuple[object, ...]:
     said = outcome(task) if task.is_finished() else task.message or ""
     message = clean(" ".join(said.split()), 60)
-    return task.id, look(task, alive=alive).word, task.identifier, task.action, ago(task.created_at), duration(task.duration), message
+    return (
+        task.id,
+        look(task, alive=alive).word,
+        task.identifier,
+        task.action,
+        ago(task.created_at),
+        duration(task.duration),
+        message,
+    )
 
 
 def _facts(task: Task) -> list[tuple[str, Any]]:

@@ -17,7 +17,7 @@ _POLL = 0.5
 def tie_to_parent(parent: int, sig: signal.Signals = signal.SIGTERM, *, last: float | None = None) -> None:
     """Have this process get a signal when its parent ends.
 
-    The kernel sends it on Linux; elsewhere a thread looks twice a second. A parent that ended before this call counts too.
+    The kernel sends it on Linux; elsewhere a thread looks twice a second. A parent that ended before counts too.
 
     :param parent: the pid of the parent that is meant.
     :param sig: what to get.

@@ -19,7 +19,9 @@ def listen(host: str, port: int) -> socket.socket:
     :raises Failure: says what is wrong with the port or the host.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except socket.gaierror as error:
         raise Failure(f"There is no address for the host {host!r}: {error.strerror}.") from error

@@ -40,7 +40,7 @@ def work(concurrency: int | None, drain: float | None, parent: int | None) -> No
     if parent is not None:
         tie_to_parent(parent)
     _need_posix()
-    ready_state()
+    _find_workers(ready_state())
     from ..engines.supervisor import Supervisor
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -52,7 +52,11 @@ def work(concurrency: int | None, drain: float | None, parent: int | None) -> No
 @click.option("--port", type=int, default=8000, envvar="PORT", show_default=True, help="Port to listen on.")
 @concurrency_option
 @click.option(
-    "--drain", type=click.FloatRange(min=0), default=UP_DRAIN, show_default=True, help="Seconds tasks get to end at a stop."
+    "--drain",
+    type=click.FloatRange(min=0),
+    default=UP_DRAIN,
+    show_default=True,
+    help="Seconds tasks get to end at a stop.",
 )
 @pass_script_info
 def up(info: ScriptInfo, host: str, port: int, concurrency: int | None, drain: float) -> None:
@@ -64,6 +68,7 @@ def up(info: ScriptInfo, host: str, port: int, concurrency: int | None, drain: f
         state = current_state()
         for line in prepare(state):
             click.echo(line)
+        _find_workers(state)
         address = base_url(listener)
         notes = [f"Running at {address}{_panel_path()}. Stop with Ctrl-C.", *_sign_in_notes(address)]
         reader, writer = os.pipe()
@@ -91,6 +96,14 @@ def _children(
             work += ["--concurrency", str(concurrency)]
         children.append(Child("worker", work, environ))
     return children
+
+
+def _find_workers(state: State) -> None:
+    """Register what is new where nobody has to agree: with STASK_AUTO_ACTIVATE, and while debugging."""
+    if current_app.debug:
+        state.roster.discover()
+    else:
+        state.roster.register_new()
 
 
 def _panel_path() -> str:

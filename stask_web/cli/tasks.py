@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -118,7 +119,7 @@ def read_options(pairs: tuple[str, ...], data: str | None) -> dict[str, Any]:
 
 def _read_json(text: str) -> dict[str, Any]:
     if text == "-":
-        text = click.get_text_stream("stdin").read()
+        text = sys.stdin.read()
     try:
         values = json.loads(text)
     except ValueError as error:
@@ -139,7 +140,9 @@ def _create(
     try:
         task: Task = state.tasks.create(identifier, action, data, priority, start_at=start_at)
     except InvalidOptions as error:
-        raise Failure("; ".join(f"--option {name}: {text}" if name else text for name, text in error.errors.items())) from error
+        raise Failure(
+            "; ".join(f"--option {name}: {text}" if name else text for name, text in error.errors.items())
+        ) from error
     return task
 
 

@@ -60,7 +60,9 @@ def list_users(as_json: bool) -> None:
     if as_json:
         print_json([{"name": one.name, "role": one.role, "signed_in_at": one.signed_in_at} for one in found])
     elif found:
-        rows = [(one.name, one.role, f"{one.signed_in_at:%Y-%m-%d %H:%M}" if one.signed_in_at else "never") for one in found]
+        rows = [
+            (one.name, one.role, f"{one.signed_in_at:%Y-%m-%d %H:%M}" if one.signed_in_at else "never") for one in found
+        ]
         print_table(("name", "role", "signed in (UTC)"), rows)
     else:
         click.echo("There is no account yet. Make the first: flask stask user link")

@@ -8,7 +8,7 @@ import time
 
 import click
 
-from ..formatting import Surroundings, counts_text, fields, outcome, task_title, waiting_for
+from ..formatting import Surroundings, fields, outcome, task_title, waiting_for
 from ..models import Task
 from ..queries import live_processes, place_in_queue
 from ..state import State
@@ -47,9 +47,7 @@ def end_of(task: Task, *, quiet: bool) -> None:
     title = task_title(task)
     if task.status == Status.COMPLETED:
         if not quiet:
-            counts = counts_text(task)
-            said = outcome(task)
-            click.echo(f"{title}: {said}" + (f" ({counts})" if counts and counts not in said else ""))
+            click.echo(f"{title}: {outcome(task)}")
         return
     if task.is_finished():
         raise Failure(f"{title} {'failed' if task.status == Status.FAILED else 'was stopped'}: {outcome(task)}")

@@ -1,7 +1,7 @@
 """The web process of ``flask stask up``: gunicorn with threads, serving the app that flask was given.
 
-Run as ``python -m stask_web.cli.web``; it takes a listening socket over from its parent, so that connections wait instead of
-failing while it restarts.
+Run as ``python -m stask_web.cli.web``; it takes a listening socket over from its parent, so that connections wait
+instead of failing while it restarts.
 """
 
 from __future__ import annotations

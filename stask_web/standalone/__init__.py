@@ -36,7 +36,9 @@ def build_app(extension: STask, config: Mapping[str, Any] | None = None) -> Flas
     :raises ConfigError: a setting cannot be used.
     """
     config = dict(config or {})
-    app = Flask("stask_web", instance_path=str(instance_folder(config)), static_folder=None, template_folder=str(TEMPLATES))
+    app = Flask(
+        "stask_web", instance_path=str(instance_folder(config)), static_folder=None, template_folder=str(TEMPLATES)
+    )
     apply_settings(app, config)
     db = SQLAlchemy(app)
     CSRFProtect(app)

@@ -96,7 +96,9 @@ class Accounts:
         with self._database.write() as connection:
             others = sa.select(Account.id).where(Account.role == "admin", Account.id != account.id).limit(1)
             if account.role == "admin" and connection.execute(others).first() is None:
-                raise AccountError(f"{account.name!r} is the only admin. Make another first: flask stask user add NAME --role admin")
+                raise AccountError(
+                    f"{account.name!r} is the only admin. Make another first: flask stask user add NAME --role admin"
+                )
             connection.execute(sa.delete(SignInLink).where(SignInLink.account_id == account.id))
             connection.execute(sa.delete(Account).where(Account.id == account.id))
 

@@ -15,11 +15,14 @@ from ..state import current_state
 from .accounts import SHORTEST_PASSWORD, AccountError
 from .invitation import announce_if_lost
 from .limits import SignInLimit
-from .session import accounts, address_of, sign_in as begin_session
+from .session import accounts, address_of
+from .session import sign_in as begin_session
 
 Answer = str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
-_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
 
 
 def make_blueprint() -> Blueprint:
@@ -147,11 +150,17 @@ def _link_page(token: str, status: int = 200, error: str | None = None) -> Answe
     return _page("link", status, token=token, name=account.name, error=error)
 
 
-def _page(name: str, status: int = 200, **context: Any) -> tuple[str, int]:
-    values = {"error": None, "name": "", "next": request.values.get("next", ""), "shortest": SHORTEST_PASSWORD, **context}
+def _page(page: str, status: int = 200, /, **context: Any) -> tuple[str, int]:
+    values = {
+        "error": None,
+        "name": "",
+        "next": request.values.get("next", ""),
+        "shortest": SHORTEST_PASSWORD,
+        **context,
+    }
     theme = request.cookies.get("stask_theme")
     values["theme"] = theme if theme in ("light", "dark") else "system"
-    return render_template(f"stask_web/account/{name}.html", **values), status
+    return render_template(f"stask_web/account/{page}.html", **values), status
 
 
 def _next_page() -> str:

@@ -51,13 +51,18 @@ def apply_settings(app: Flask, config: Mapping[str, Any]) -> None:
     app.config.from_prefixed_env()
     app.config.update(_from_environment())
     app.config.update({key: value for key, value in config.items() if key != "INSTANCE"})
-    uri = app.config.pop("STASK_DATABASE_URI", None)
-    app.config["SQLALCHEMY_DATABASE_URI"] = (
-        uri or app.config.get("SQLALCHEMY_DATABASE_URI") or f"sqlite:///{folder / 'stask.db'}"
-    )
+    uri = app.config.pop("STASK_DATABASE_URI", None) or app.config.get("SQLALCHEMY_DATABASE_URI")
+    app.config["SQLALCHEMY_DATABASE_URI"] = uri or f"sqlite:///{_private_file(folder / 'stask.db')}"
     if not app.config.get("SECRET_KEY"):
         app.config["SECRET_KEY"] = os.environ.get(SECRET_KEY) or secret_key(folder / "secret_key")
     app.config.setdefault("REMEMBER_COOKIE_SECURE", bool(app.config["SESSION_COOKIE_SECURE"]))
+
+
+def _private_file(path: Path) -> Path:
+    """Make the file if it is not there: readable for its owner only, which SQLite's log files beside it take over."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return path
 
 
 def _from_environment() -> dict[str, Any]:
