@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -287,6 +288,12 @@ class BaseWorker(TaskInterface):
 
 def action_specs(cls: type[Any]) -> dict[str, ActionSpec]:
     """The actions of a worker class by name, base classes' first."""
+    return dict(_specs(cls))
+
+
+@cache
+def _specs(cls: type[Any]) -> dict[str, ActionSpec]:
+    """Read once for each class: every run asks for them."""
     specs: dict[str, ActionSpec] = {}
     for base in reversed(cls.__mro__):
         for name, method in vars(base).items():

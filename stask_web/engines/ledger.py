@@ -20,6 +20,9 @@ from .owner import lock_name
 
 #: Seconds that SQLite may make the supervisor wait for a lock: it has pipes to serve meanwhile.
 BUSY = 0.05
+#: Pages of SQLite's write-ahead log (32 MB) after which we pay for a checkpoint, two syncs of the disk, in the middle of
+#: the work; before that it is done when there is none, see :meth:`Ledger.rest`.
+CHECKPOINT = 8000
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +70,7 @@ class Ledger:
         self._proxy: Any = None
         self._connection: Any = None
         self._version: int | None = None
+        self._written = False
 
     # -- the connection
 
@@ -91,6 +95,7 @@ class Ledger:
         try:
             yield cursor
             cursor.execute("COMMIT")
+            self._written = True
         except BaseException as error:
             with suppress(Exception):
                 cursor.execute("ROLLBACK")
@@ -131,6 +136,7 @@ class Ledger:
         if self._sqlite:
             self._connection.isolation_level = None
             self._connection.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT}")
         elif callable(self._connection.autocommit):
             self._connection.autocommit(True)
         else:
@@ -208,6 +214,14 @@ class Ledger:
             self.claims.promote(cursor, now)
         with self.reading() as cursor:
             return self.claims.next_due(cursor)
+
+    def rest(self) -> None:
+        """There is nothing to do right now: move SQLite's write-ahead log into the database."""
+        if self._sqlite and self._written:
+            self._written = False
+            with self.reading() as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                cursor.fetchone()
 
     # -- processes
 

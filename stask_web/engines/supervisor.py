@@ -416,6 +416,8 @@ class Supervisor:
 
     def _look(self) -> None:
         """The net below the wake-ups: has anything changed? Is a task due?"""
+        if not self._hungry and not any(hand.claim for hand in self.hands.values()):
+            self._ledger.rest()
         if self._ledger.changed():
             self._hungry = True
             self._look_for_stops()

@@ -12,9 +12,13 @@ _LENGTH = 4
 _READ = 65536
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
+
+
 def pack(message: Any) -> bytes:
     """A message as bytes."""
-    body = json.dumps(message, separators=(",", ":")).encode()
+    body = _encode(message).encode()
     return len(body).to_bytes(_LENGTH, "big") + body
 
 
@@ -35,7 +39,7 @@ class Unpacker:
             body = buffer[at + _LENGTH : end]
             at = end
             self._buffer = buffer[at:]
-            yield json.loads(body)
+            yield _decode(body.decode())
         self._buffer = buffer[at:]
 
 
