@@ -62,8 +62,10 @@ def chunk(token: str, number: int) -> ResponseReturnValue:
 
 
 def finish(token: str) -> ResponseReturnValue:
-    """Check the whole file -> ``{token, name, size, size_text, preview, html}``; the preview is null for what is no table,
-    ``html`` is what the page shows in place of the field."""
+    """Check the whole file -> ``{token, name, size, size_text, preview, html}``.
+
+    The preview is null for what is no table; ``html`` is what the page shows in place of the field.
+    """
     need("launch")
     uploads = _uploads()
     try:

@@ -31,6 +31,8 @@ def shop(instance: Path) -> Iterator[Flask]:
     """The shop, its database made, without a product."""
     app = create_app({"TESTING": True})
     app.extensions["said"] = set_up(app)
+    with app.app_context():
+        state_of(app).roster.register_new()  # as `flask stask up` does it
     yield app
     with app.app_context():
         db.session.remove()
