@@ -11,6 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet install
 SOURCES := pyproject.toml hatch_build.py package.json package-lock.json .npmrc
 export PYTHONUNBUFFERED := 1
+export PORT
 
 .PHONY: help run test check format gallery assets dist clean
 .NOTPARALLEL:

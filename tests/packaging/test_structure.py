@@ -10,8 +10,8 @@ import pytest
 
 REQUEST_NAMES = {"request", "session", "render_template", "render_template_string"}
 KNOW_A_REQUEST = ("views", "sockets", "relay", "cli", "forms", "formatting", "access", "standalone", "extension")
-# Methods that SQLAlchemy calls and documents.
-SQLALCHEMY_HOOKS = {"process_bind_param", "process_result_value", "load_dialect_impl"}
+# What SQLAlchemy and Alembic call, and document.
+HOOKS = {"process_bind_param", "process_result_value", "load_dialect_impl", "upgrade", "downgrade"}
 ONE_PLACE = {"flask_socketio": "sockets.py", "celery": "engines/celery.py"}
 
 
@@ -71,7 +71,7 @@ def public_definitions(
 ) -> Iterator[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
     """Yield the module, and its public classes and functions with their public methods (not overloads)."""
     yield tree
-    for owner in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))):
+    for owner in (tree, *(node for node in tree.body if isinstance(node, ast.ClassDef) and is_public(node))):
         for node in owner.body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and is_public(node):
                 yield node
@@ -79,5 +79,5 @@ def public_definitions(
 
 def is_public(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Tell whether a reader meets this definition (an overload is described at the real one)."""
-    overload = any("overload" in ast.unparse(decorator) for decorator in node.decorator_list)
-    return not node.name.startswith("_") and node.name not in SQLALCHEMY_HOOKS and not overload
+    overload = any(ast.unparse(decorator).endswith(("overload", ".setter")) for decorator in node.decorator_list)
+    return not node.name.startswith("_") and node.name not in HOOKS and not overload
