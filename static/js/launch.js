@@ -6,6 +6,7 @@ import * as draft from "./draft.js";
 import * as errors from "./formerrors.js";
 import { Offline, Refused, SignedOut, ask } from "./http.js";
 import { refresh } from "./tasks.js";
+import { forget } from "./upload.js";
 
 export function start() {
   draft.start();
@@ -48,6 +49,7 @@ const uploads = (form) => Promise.all([...form.querySelectorAll("[data-upload]")
 
 function started(form, { url }) {
   draft.forget(addressOf(form));
+  forget(form);
   const dialog = form.closest("dialog");
   const region = dialog?.opener?.closest("[data-partial]");
   if (!region) return void location.assign(url);
