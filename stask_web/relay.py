@@ -20,11 +20,12 @@ from typing import Any
 from flask import Flask
 
 from . import news, queries
-from .journal import Journal, split_position
+from .journal import NOTHING, Journal, split_position
 from .models import Task
 from .state import State, state_of
 from .status import Status
 
+Stamp = tuple[int, int, int]
 Emit = Callable[[str, dict[str, Any], str], None]
 """Called with an event, its data and a room."""
 Send = Callable[[str, dict[str, Any]], None]
@@ -35,6 +36,7 @@ ROWS_EVERY = 0.25
 COUNTS_EVERY = 1.0
 COMPLAIN_EVERY = 30.0
 PIECES_AT_ONCE = 16
+FILE_CLOCK_TICK = 50_000_000
 STATS_ROOM = "stats"
 
 _log = logging.getLogger(__name__)
@@ -70,7 +72,7 @@ class Watched:
     watchers: int = 0
     readers: int = 0
     position: str | None = None
-    seen: tuple[int, int] | None = None
+    seen: Stamp | None = None
     task: Task | None = None
     numbers: dict[str, Any] | None = None
     who: str | None = None
@@ -278,7 +280,7 @@ class Relay:
     def _look_at_journals(self, tasks: list[Watched]) -> None:
         moved = []
         for watched in tasks:
-            if _stamp(watched.journal) == watched.seen or not watched.lock.acquire(blocking=False):
+            if _unchanged(watched) or not watched.lock.acquire(blocking=False):
                 continue
             try:
                 if self._read_on(watched):
@@ -379,12 +381,24 @@ def _sleep(seconds: float) -> None:
     time.sleep(seconds)  # looked up late: gevent may patch it after this module was imported
 
 
-def _stamp(journal: Journal) -> tuple[int, int] | None:
-    """What tells cheaply that a file has changed: which file it is, and its size."""
+def _stamp(journal: Journal) -> Stamp | None:
+    """What tells cheaply that a file has changed: which file it is, its size, when it was written.
+
+    None when that is no proof: there is no file, or it was written so lately that another one of the same size and
+    number may follow within one tick of the file system's clock.
+    """
     with suppress(OSError):
         found = os.stat(journal.path)
-        return found.st_ino, found.st_size
+        if time.time_ns() - found.st_mtime_ns > FILE_CLOCK_TICK:
+            return found.st_ino, found.st_size, found.st_mtime_ns
     return None
+
+
+def _unchanged(watched: Watched) -> bool:
+    if watched.seen is None:
+        # Never read, or no proof was to be had: a missing file need not be read again and again.
+        return watched.position in (None, NOTHING) and not watched.journal.path.exists()
+    return _stamp(watched.journal) == watched.seen
 
 
 def _distance(position: str, target: str) -> int:
