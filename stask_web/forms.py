@@ -67,9 +67,19 @@ class FormField:
         return self.spec.kind
 
     @property
+    def described_by(self) -> str:
+        """The ids of its help and its error."""
+        return f"help-{self.name} error-{self.name}" if self.spec.help else f"error-{self.name}"
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may stay empty: nobody must fill it in, and there is no default that is used instead."""
+        return not self.spec.required and self.kind != "checkbox" and self.spec.default in (None, "", [], {}, ())
+
+    @property
     def more(self) -> bool:
-        """Whether it stands under "More": nobody must fill it in. A file or one with an error never hides."""
-        return not (self.spec.required or self.error or self.kind in ("file", "files", "checkbox"))
+        """Whether it stands under "More". A file and one with an error never hide."""
+        return self.optional and not self.error and self.kind not in ("file", "files")
 
     @property
     def html_attrs(self) -> dict[str, Any]:

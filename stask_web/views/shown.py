@@ -161,7 +161,8 @@ class Shown:
         """How long it waited before its first start."""
         if self.task.started_at is None:
             return ""
-        return duration(max(0.0, (self.task.started_at - (self.task.start_at or self.task.created_at)).total_seconds()))
+        seconds = (self.task.started_at - (self.task.start_at or self.task.created_at)).total_seconds()
+        return duration(seconds) if seconds >= 1 else ""
 
 
 def show_all(state: State, tasks: Iterable[Task], *, places: bool = False) -> list[Shown]:

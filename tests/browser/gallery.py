@@ -15,7 +15,7 @@ from pathlib import Path
 
 from flask import Flask
 from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from gallery_site import Gallery, make_gallery
@@ -45,10 +45,17 @@ def pages(gallery: Gallery) -> dict[str, str]:
 EMPTY = {"empty-dashboard": "/stask/", "empty-tasks": "/stask/tasks", "empty-workers": "/stask/workers"}
 
 
+class Quiet(WSGIRequestHandler):
+    """Writes no line for each request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def serving(app: Flask) -> Iterator[str]:
     """The app on a free port of this machine only."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
