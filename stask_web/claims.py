@@ -141,7 +141,7 @@ _VALUES = (
     "message = ?, error = ?, progress = COALESCE(?, progress), processed = COALESCE(?, processed), "
     "total = COALESCE(?, total), eta = NULL, warnings = ?, counts = ?, files = ?, owner = NULL"
 )
-_END = f"UPDATE s_tasks SET status = ?, finished_at = ?, duration = ?, result = ?, unique_key = NULL, {_VALUES}"
+_END = f"UPDATE s_tasks SET status = ?, finished_at = ?, duration = ?, result = ?, crashes = ?, unique_key = NULL, {_VALUES}"
 _AGAIN = f"UPDATE s_tasks SET status = 10, due_at = ?, crashes = ?, {_VALUES}"
 _BACK = (
     "UPDATE s_tasks SET status = 10, lane = priority, attempts = attempts - 1, message = ?, eta = NULL, owner = NULL"
@@ -260,8 +260,7 @@ class Claims:
         elif outcome.kind in ("drained", "lost"):
             cursor.execute(self._back, (ended.message, *fence))
         else:
-            crashes = claim.crashes + (outcome.kind == "crashed")
-            cursor.execute(self._again, (ended.due_at, crashes, *_values(ended.message, outcome), *fence))
+            cursor.execute(self._again, (ended.due_at, _crashes(claim, outcome), *_values(ended.message, outcome), *fence))
         return ended if cursor.rowcount == 1 else None
 
     def _end_if_stopped(self, cursor: Cursor, claim: Claim, outcome: Outcome, now: float) -> Ended | None:
@@ -385,7 +384,11 @@ def _values(message: str, outcome: Outcome) -> tuple[Any, ...]:
 
 def _end_values(status: int, message: str, claim: Claim, outcome: Outcome, now: float) -> tuple[Any, ...]:
     duration = max(0.0, now - claim.started_at)
-    return (status, now, duration, outcome.result, *_values(message, outcome))
+    return (status, now, duration, outcome.result, _crashes(claim, outcome), *_values(message, outcome))
+
+
+def _crashes(claim: Claim, outcome: Outcome) -> int:
+    return claim.crashes + (outcome.kind == "crashed")
 
 
 def _claim(row: Sequence[Any]) -> Claim:
