@@ -19,6 +19,7 @@ from examples.shop.app import create_app
 from examples.shop.models import User, db
 from examples.shop.movies import write_price_list
 from examples.shop.signin import new_link
+from stask_web import stask
 
 ADMIN = "admin"
 
@@ -31,6 +32,7 @@ def set_up(app: Flask) -> list[str]:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         flask_migrate.upgrade()
         app.cli.main(["stask", "init-db"], obj=ScriptInfo(create_app=lambda: app), standalone_mode=False)
+        stask.discover_workers()  # so that the first page shows them, however soon it is opened
         return [*prepare_films(instance / "products.csv"), *invite(first_person())]
 
 
