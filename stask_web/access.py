@@ -116,9 +116,9 @@ class AccessPolicy:
 
 
 class RolePolicy(AccessPolicy):
-    """Three roles. A viewer sees tasks, logs and files; an operator also launches, stops and retries; an admin does all.
+    """Three roles. A viewer sees tasks, logs and files; an operator also launches, stops, retries; an admin does all.
 
-    An action made with ``@action(role="admin")`` may be launched, stopped and retried by that role and higher ones only.
+    An action made with ``@action(role="admin")`` is for that role and higher ones only.
 
     :param role: gives a user's role: a callable ``(user) -> str | None``, or the name of the user's attribute.
     :param names: the site's own words for the roles, e.g. ``{"editor": "operator", "root": "admin"}``.

@@ -1,7 +1,7 @@
 """Words for people: how a task looks, and every number, size, time and sentence a page shows.
 
-The server makes all text. Pages, rows, JSON answers, the socket and the command line take it from here, so that they never
-disagree; the browser only puts it in place.
+The server makes all text. Pages, rows, JSON answers, the socket and the command line take it from here, so that they
+never disagree; the browser only puts it in place.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ def stopped_sentence(task: Task) -> str:
 
 
 def stopping_words(task: Task) -> str:
-    """What happens to a task that was asked to stop, with the seconds until it is stopped by force; "" for any other."""
+    """What happens to a task that was asked to stop, with the seconds until force is used; "" for any other."""
     if task.status != Status.RUNNING or task.cancel_at is None:
         return ""
     from .state import current_state
@@ -285,9 +285,7 @@ def percent(task: Task) -> int | None:
     return task.progress
 
 
-def fields(
-    task: Task, around: Surroundings | None = None, *, who: str = "", title: str = ""
-) -> dict[str, str]:
+def fields(task: Task, around: Surroundings | None = None, *, who: str = "", title: str = "") -> dict[str, str]:
     """Every text of a task that a page patches while it runs, by the name of its ``data-field``."""
     running = task.status == Status.RUNNING
     share = percent(task)
@@ -385,4 +383,3 @@ def action_specs_of(cls: type[Any]) -> dict[str, ActionSpec]:
     if cls not in _specs:
         _specs[cls] = dict(cls().actions())
     return _specs[cls]
-

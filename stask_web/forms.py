@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import Enum
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, BinaryIO, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -176,7 +176,9 @@ class LaunchForm:
             if item.kind in ("file", "files"):
                 given = body.get(item.name + UPLOAD, body.get(item.name))
                 tokens = [str(token) for token in (given if isinstance(given, list) else [given]) if token]
-                self._read_files(item, MultiDict([(item.name + UPLOAD, token) for token in tokens]), MultiDict(), values)
+                self._read_files(
+                    item, MultiDict([(item.name + UPLOAD, token) for token in tokens]), MultiDict(), values
+                )
             elif item.name in body:
                 values[item.name] = body[item.name]
                 item.error = self._path_error(item)
@@ -226,7 +228,9 @@ class LaunchForm:
             try:
                 values[item.name] = json.loads(text)
             except ValueError as error:
-                item.error = f"This is not valid JSON: {getattr(error, 'msg', error)}, line {getattr(error, 'lineno', 1)}."
+                item.error = (
+                    f"This is not valid JSON: {getattr(error, 'msg', error)}, line {getattr(error, 'lineno', 1)}."
+                )
             item.error = item.error or self._path_error(item)
             return
         values[item.name] = self._choice(item, text) if item.kind in ("select", "radio") else text
@@ -264,7 +268,10 @@ class LaunchForm:
             item.error = "Choose a file."
 
     def _receive(self, item: FormField, file: FileStorage) -> Received:
-        return self._uploads.receive(file.stream, file.filename or "", Upload(*item.spec.accept), self._limit, self._for(item))  # type: ignore[arg-type]
+        stream = cast(BinaryIO, file.stream)
+        return self._uploads.receive(
+            stream, file.filename or "", Upload(*item.spec.accept), self._limit, self._for(item)
+        )
 
     def _taken(self, item: FormField, token: str) -> Received:
         return self._uploads.taken(token, self._for(item))
@@ -306,11 +313,16 @@ def preview_of(file: Received) -> Preview | None:
         return None
     try:
         table = read_table(file.path)
-        rows = [[row.values.get(name, "") for name in table.header] for row, _ in zip(table.rows(), range(PREVIEW_ROWS), strict=False)]
+        rows = [
+            [row.values.get(name, "") for name in table.header]
+            for row, _ in zip(table.rows(), range(PREVIEW_ROWS), strict=False)
+        ]
     except (STaskError, OSError, ValueError):
         return None
     mark = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}.get(table.delimiter, table.delimiter)
-    return Preview(list(table.header), rows, f"{number(len(table.header))} columns · {table.encoding} · separated by {mark}")
+    return Preview(
+        list(table.header), rows, f"{number(len(table.header))} columns · {table.encoding} · separated by {mark}"
+    )
 
 
 def _literals(annotation: Any) -> list[Any]:
@@ -325,7 +337,9 @@ def _literals(annotation: Any) -> list[Any]:
 def _holds_upload(annotation: Any) -> bool:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         infos = annotation.model_fields.values()
-        return any(_holds_upload(info.annotation) or any(isinstance(mark, Upload) for mark in info.metadata) for info in infos)
+        return any(
+            _holds_upload(info.annotation) or any(isinstance(mark, Upload) for mark in info.metadata) for info in infos
+        )
     return any(isinstance(part, Upload) or _holds_upload(part) for part in get_args(annotation))
 
 
@@ -342,7 +356,11 @@ def _text(item: Field, value: Any) -> Any:
     if item.kind == "checkbox":
         return value not in (None, False, "", "0", "false", "off")
     if item.kind in _LIST_KINDS:
-        return [] if value is None else [str(part) for part in (value if isinstance(value, list | tuple | set) else [value])]
+        return (
+            []
+            if value is None
+            else [str(part) for part in (value if isinstance(value, list | tuple | set) else [value])]
+        )
     if value is None or item.kind in ("secret", "file"):
         return ""
     if item.kind == "json" and not isinstance(value, str):

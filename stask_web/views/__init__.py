@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Blueprint, abort
 
@@ -19,7 +19,9 @@ def create_blueprint(state: State) -> Blueprint:
     """
     from . import checks, dashboard, downloads, errors, health, launch, live, task, tasks, uploads, workers
 
-    bp = Blueprint("stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES))
+    bp = Blueprint(
+        "stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES)
+    )
     for module in (checks, errors, dashboard, workers, launch, uploads, tasks, task, live, downloads, health):
         module.register(bp)
     bp.get("/<path:anything>", endpoint="nothing")(nothing)
@@ -27,7 +29,7 @@ def create_blueprint(state: State) -> Blueprint:
     return bp
 
 
-def nothing(anything: str) -> None:
+def nothing(anything: str) -> NoReturn:
     """An unknown address below our prefix gets our page, not the host's."""
     abort(404)
 

@@ -16,9 +16,7 @@ from .visitor import Visitor, wants_json
 
 _OPEN = {"stask.static", "stask.health"}
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
-_POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
-)
+_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 
 
 def register(bp: Blueprint) -> None:

@@ -55,7 +55,9 @@ def dashboard() -> ResponseReturnValue:
     recent = _recent(state)
     if wants_json():
         records = worker_records(state.database, active_only=True)
-        return jsonify(counts=counts, workers=[record.identifier for record in records], recent=[t.json for t in recent["tasks"]])
+        return jsonify(
+            counts=counts, workers=[record.identifier for record in records], recent=[t.json for t in recent["tasks"]]
+        )
     records = worker_records(state.database, active_only=True)
     return render(
         "dashboard/page.html",
@@ -98,7 +100,11 @@ def _strip(state: State, counts: dict[str, int]) -> list[Count]:
 
 
 def _banner(state: State, counts: dict[str, int]) -> Banner | None:
-    if counts["pending"] and state.settings.engine == "database" and not live_processes(state.database, state.settings.lease):
+    if (
+        counts["pending"]
+        and state.settings.engine == "database"
+        and not live_processes(state.database, state.settings.lease)
+    ):
         admin = visitor().may("manage_workers")
         return Banner(
             "No worker process is running",

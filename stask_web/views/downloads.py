@@ -54,7 +54,9 @@ def _send(state: State, task: Task, record: dict[str, Any] | None) -> Response:
     path = _inside(state, task, Path(record["path"]))
     if path is None or not path.is_file():
         abort(410)
-    answer = send_file(path, mimetype="application/octet-stream", as_attachment=True, download_name=record["name"], max_age=0)
+    answer = send_file(
+        path, mimetype="application/octet-stream", as_attachment=True, download_name=record["name"], max_age=0
+    )
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     answer.headers["Cache-Control"] = "private, no-store"

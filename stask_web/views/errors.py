@@ -7,7 +7,8 @@ import secrets
 from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, jsonify, make_response, request, url_for
-from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
@@ -42,13 +43,22 @@ class Words(NamedTuple):
 
 
 WORDS: dict[int, Words] = {
-    400: Words("This could not be sent", "The page had been open for too long. Go back, reload it and try again. Nothing was changed."),
+    400: Words(
+        "This could not be sent",
+        "The page had been open for too long. Go back, reload it and try again. Nothing was changed.",
+    ),
     401: Words("Sign in first", "This page is for people who are signed in.", "user", "muted"),
     403: Words("Not for your account", "You may not do this. If you should, ask whoever runs this site.", "user"),
     404: Words("Nothing here", "It was deleted, or the address is wrong.", "search", "muted"),
     405: Words("This is not a page", "The address is used by a button. Go back and press it there.", "info", "muted"),
-    409: Words("Not any more", "It has changed since you opened the page. Reload to see how it is now. Nothing was changed.", "info"),
-    410: Words("The file is gone", "It was removed with old tasks. Run the action again to make a new one.", "file", "muted"),
+    409: Words(
+        "Not any more",
+        "It has changed since you opened the page. Reload to see how it is now. Nothing was changed.",
+        "info",
+    ),
+    410: Words(
+        "The file is gone", "It was removed with old tasks. Run the action again to make a new one.", "file", "muted"
+    ),
     413: Words("Too big", "The file is larger than this site takes. Nothing was saved."),
     422: Words("Something does not fit", "Go back, mend what is marked and try again. Nothing was changed."),
     429: Words("Too fast", "You started many tasks within a minute. Wait a little and try again.", "clock"),
@@ -112,7 +122,9 @@ def _ours(error: STaskError) -> Response:
 
 
 def _tables_missing() -> Response:
-    words = Words("Not set up yet", "The tables of stask-web are missing or old. Whoever runs this site makes them with:", "alert")
+    words = Words(
+        "Not set up yet", "The tables of stask-web are missing or old. Whoever runs this site makes them with:", "alert"
+    )
     return _answer(503, words, code="flask stask init-db")
 
 

@@ -1,5 +1,7 @@
 """Our own small icons, drawn on a grid of 16 with strokes of 1.5: inline SVG, coloured by the text around them."""
 
+# ruff: noqa: E501  (a path is one line, however long)
+
 from __future__ import annotations
 
 from markupsafe import Markup

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, jsonify, redirect, request, url_for
+from flask import Blueprint, jsonify, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import AlreadyRunning, DatabaseBusy, InvalidOptions, TransactionOpen
@@ -83,7 +83,9 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
 # -- answers
 
 
-def _page(cls: type[Any], form: LaunchForm, *, status: int = 200, link: dict[str, str] | None = None) -> ResponseReturnValue:
+def _page(
+    cls: type[Any], form: LaunchForm, *, status: int = 200, link: dict[str, str] | None = None
+) -> ResponseReturnValue:
     form.load_choices()
     template = "launch/_form.html" if partial() is not None else "launch/page.html"
     context = {
@@ -96,7 +98,7 @@ def _page(cls: type[Any], form: LaunchForm, *, status: int = 200, link: dict[str
         "in_dialog": partial() is not None,
         "link": link,
     }
-    return render(template, "dashboard", **context), status
+    return render(template, "dashboard", **context)
 
 
 def _started(task: Task) -> ResponseReturnValue:
@@ -106,7 +108,9 @@ def _started(task: Task) -> ResponseReturnValue:
     return redirect(address, 303)
 
 
-def _refused(cls: type[Any], form: LaunchForm, status: int, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+def _refused(
+    cls: type[Any], form: LaunchForm, status: int, headers: dict[str, str] | None = None
+) -> ResponseReturnValue:
     errors = form.errors()
     if not form.error and errors:
         form.error = "One field needs a look." if len(errors) == 1 else f"{len(errors)} fields need a look."
@@ -118,9 +122,12 @@ def _again(
 ) -> ResponseReturnValue:
     """The form once more, with what was typed, or what is wrong as JSON."""
     if wants_json():
-        return jsonify(error=form.error, errors=form.errors(), **more), status, headers or {}
-    html, _ = _page(cls, form, status=status, link=more or None)  # type: ignore[misc]
-    return html, status, headers or {}
+        answer = jsonify(error=form.error, errors=form.errors(), **more)
+    else:
+        answer = make_response(_page(cls, form, link=more or None))
+    answer.status_code = status
+    answer.headers.update(headers or {})
+    return answer
 
 
 def _too_fast(cls: type[Any], form: LaunchForm, wait: int) -> ResponseReturnValue:
@@ -136,7 +143,9 @@ def _running_already(cls: type[Any], form: LaunchForm, task_id: int) -> Response
         return _again(cls, form, 409, {})
     who = visitor().name_of(task.started_by)
     by = f"{who} started it" if who else "It was started"
-    form.error = f"This is running already, and only one may run at a time. {by} {ago(task.started_at or task.created_at)}."
+    form.error = (
+        f"This is running already, and only one may run at a time. {by} {ago(task.started_at or task.created_at)}."
+    )
     return _again(cls, form, 409, {"url": url_for("stask.task", task_id=task_id), "link": "Watch it"})
 
 

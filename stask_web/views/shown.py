@@ -11,7 +11,19 @@ from flask import url_for
 from markupsafe import Markup
 
 from .. import news
-from ..formatting import Look, Surroundings, action_spec, duration, fields, human_size, look, percent, task_json, task_title, version
+from ..formatting import (
+    Look,
+    Surroundings,
+    action_spec,
+    duration,
+    fields,
+    human_size,
+    look,
+    percent,
+    task_json,
+    task_title,
+    version,
+)
 from ..models import Task
 from ..options import ActionSpec
 from ..queries import place_in_queue
@@ -146,8 +158,12 @@ class Shown:
             return []
         found = []
         for number, file in enumerate(self.task.files):
-            route = ("stask.result", {}) if file["kind"] == "result" else ("stask.file", {"number": number})
-            url = url_for(route[0], task_id=self.id, **route[1])
+            is_result = file["kind"] == "result"
+            url = (
+                url_for("stask.result", task_id=self.id)
+                if is_result
+                else url_for("stask.file", task_id=self.id, number=number)
+            )
             found.append(ShownFile(file["name"], human_size(file["size"]), url, file["kind"]))
         return sorted(found, key=lambda file: ("result", "refused", "file").index(file.kind))
 

@@ -21,7 +21,12 @@ from .shown import Shown, show
 from .visitor import partial, tasks_of, the_task, visitor, wants_json
 
 LINES = 200
-PARTS = {"row": "tasks/_row.html", "tray": "_tray_item.html", "live": "task/_live.html", "progress": "widgets/progress.html"}
+PARTS = {
+    "row": "tasks/_row.html",
+    "tray": "_tray_item.html",
+    "live": "task/_live.html",
+    "progress": "widgets/progress.html",
+}
 _STARS = "••••••"
 #: How an attempt ended, for people.
 ENDINGS = {
@@ -74,7 +79,9 @@ def task(task_id: int) -> ResponseReturnValue:
     if part is None and row.status == Status.FAILED and row.seen_at is None:
         with contextlib.suppress(DatabaseBusy):  # only a mark: the page is worth more
             tasks_of(state).mark_seen(row)
-    return render("task/page.html" if part is None else PARTS["live"], "tasks", **_context(state, shown, with_log=part is None))
+    return render(
+        "task/page.html" if part is None else PARTS["live"], "tasks", **_context(state, shown, with_log=part is None)
+    )
 
 
 def cancel(task_id: int) -> ResponseReturnValue:
@@ -107,7 +114,13 @@ def _done(fresh: Task, message: str, undo: dict[str, str] | None = None) -> Resp
 def _json(state: State, row: Task) -> dict[str, Any]:
     shown = show(state, row)
     files = [{"name": file.name, "size": file.size, "url": file.url, "kind": file.kind} for file in shown.files]
-    found = {**shown.json, "files": files, "attempts": row.attempts, "max_attempts": row.max_attempts, "started_by": row.started_by}
+    found = {
+        **shown.json,
+        "files": files,
+        "attempts": row.attempts,
+        "max_attempts": row.max_attempts,
+        "started_by": row.started_by,
+    }
     times = {name: getattr(row, name) for name in ("created_at", "start_at", "started_at", "finished_at")}
     found |= {name: value.isoformat() if value else None for name, value in times.items()}
     if visitor().may("view_options", row):
@@ -130,7 +143,9 @@ def _context(state: State, shown: Shown, *, with_log: bool) -> dict[str, Any]:
         "options": _options(shown) if person.may("view_options", row) else [],
         "sees_log": sees_log,
         "with_log": with_log,
-        "edit_url": f"{url_for('stask.run', identifier=row.identifier, action=row.action)}?from={row.id}" if shown.may_repeat else None,
+        "edit_url": f"{url_for('stask.run', identifier=row.identifier, action=row.action)}?from={row.id}"
+        if shown.may_repeat
+        else None,
     }
     if sees_log and with_log:
         chunk = state.journals.of(row.id).last(LINES)
@@ -144,9 +159,14 @@ def _context(state: State, shown: Shown, *, with_log: bool) -> dict[str, Any]:
 def _steps(shown: Shown, tries: list[Attempt]) -> list[Step]:
     """The way of a task: waiting, each start, the end."""
     row = shown.task
-    steps = [Step("Created", "plus", "muted", clock(row.created_at), f"by {shown.who}" if shown.who else "", row.created_at)]
+    steps = [
+        Step("Created", "plus", "muted", clock(row.created_at), f"by {shown.who}" if shown.who else "", row.created_at)
+    ]
     if shown.pending and not tries:
-        return [*steps, Step(shown.look.word, shown.look.icon, shown.look.tone, "", shown.f["waiting_for"], None, "waiting_for")]
+        return [
+            *steps,
+            Step(shown.look.word, shown.look.icon, shown.look.tone, "", shown.f["waiting_for"], None, "waiting_for"),
+        ]
     if shown.waited:
         steps.append(Step("Waited", "clock", "muted", shown.waited))
     for attempt in tries[:-1] if len(tries) > 1 else []:
@@ -156,12 +176,16 @@ def _steps(shown: Shown, tries: list[Attempt]) -> list[Step]:
         steps.append(Step(word, "running", "running", shown.f["elapsed"], "", None, "elapsed"))
     elif shown.pending:
         steps.append(_try(tries[-1], tries))
-        steps.append(Step(shown.look.word, shown.look.icon, shown.look.tone, "", shown.f["waiting_for"], None, "waiting_for"))
+        steps.append(
+            Step(shown.look.word, shown.look.icon, shown.look.tone, "", shown.f["waiting_for"], None, "waiting_for")
+        )
     else:
         if row.started_at is not None:
             steps.append(Step("Ran", "running", "muted", duration(row.duration)))
         by = f"by {row.cancelled_by}" if row.status == Status.CANCELLED and row.cancelled_by else ""
-        steps.append(Step(shown.look.word, shown.look.icon, shown.look.tone, clock(row.finished_at), by, row.finished_at))
+        steps.append(
+            Step(shown.look.word, shown.look.icon, shown.look.tone, clock(row.finished_at), by, row.finished_at)
+        )
     return steps
 
 
@@ -197,7 +221,11 @@ def _options(shown: Shown) -> list[Fact]:
                 secret.add(item.name)
     meta = shown.task.meta or {}
     facts = [Fact(labels.get(name, name), _STARS if name in secret else _value(value)) for name, value in meta.items()]
-    return [*facts, *(Fact(labels[name], _STARS) for name in sorted(secret - meta.keys()))] if shown.task.secrets else facts
+    return (
+        [*facts, *(Fact(labels[name], _STARS) for name in sorted(secret - meta.keys()))]
+        if shown.task.secrets
+        else facts
+    )
 
 
 def _value(value: Any) -> str:

@@ -19,7 +19,14 @@ from .shown import show_all
 from .visitor import need, partial, tasks_of, visitor, wants_json
 
 SIZE = 25
-CHIPS = (("", "All"), ("pending", "Waiting"), ("running", "Running"), ("completed", "Completed"), ("failed", "Failed"), ("cancelled", "Stopped"))
+CHIPS = (
+    ("", "All"),
+    ("pending", "Waiting"),
+    ("running", "Running"),
+    ("completed", "Completed"),
+    ("failed", "Failed"),
+    ("cancelled", "Stopped"),
+)
 
 
 def register(bp: Blueprint) -> None:
@@ -40,7 +47,11 @@ def tasks() -> ResponseReturnValue:
     shown = show_all(state, rows)
     older = rows[-1].id if rows and (more or after is not None) else None
     newer = rows[0].id if rows and (before is not None or (after is not None and more)) else None
-    links = {name: _address(chosen, **{key: value}) for name, key, value in (("older", "before", older), ("newer", "after", newer)) if value}
+    links = {
+        name: _address(chosen, **{key: value})
+        for name, key, value in (("older", "before", older), ("newer", "after", newer))
+        if value
+    }
     if wants_json():
         return jsonify(tasks=[t.json for t in shown], **links)
     first_page = before is None and after is None
@@ -50,7 +61,14 @@ def tasks() -> ResponseReturnValue:
         tasks=shown,
         links=links,
         chosen=chosen,
-        chips=[(word, _address({**chosen, "status": value} if value else _without(chosen, "status")), chosen.get("status", "") == value) for value, word in CHIPS],
+        chips=[
+            (
+                word,
+                _address({**chosen, "status": value} if value else _without(chosen, "status")),
+                chosen.get("status", "") == value,
+            )
+            for value, word in CHIPS
+        ],
         list_filter=urlencode({**chosen, "limit": SIZE}) if first_page else None,
         digest=news.digest_of(task.id for task in rows),
         list_url=_address(chosen),

@@ -110,7 +110,11 @@ def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashb
 def _order(widget: Widget) -> tuple[int, float, str]:
     shown = widget.task or widget.last
     rank = {"busy": 0}.get(widget.state, 1)
-    used = shown.task.created_at.timestamp() if shown and shown.task.created_at > datetime.now(UTC) - timedelta(days=7) else 0.0
+    used = (
+        shown.task.created_at.timestamp()
+        if shown and shown.task.created_at > datetime.now(UTC) - timedelta(days=7)
+        else 0.0
+    )
     return (rank, -used, str(getattr(widget.worker, "scope", "")))
 
 
@@ -155,17 +159,20 @@ def _is_news(task: Task) -> bool:
     """A failure is news until somebody has opened it, any other end for an hour."""
     if task.status == Status.FAILED:
         return task.seen_at is None
-    return task.status == Status.COMPLETED and task.finished_at is not None and task.finished_at > datetime.now(UTC) - FRESH
+    return (
+        task.status == Status.COMPLETED
+        and task.finished_at is not None
+        and task.finished_at > datetime.now(UTC) - FRESH
+    )
 
 
 def _button(identifier: str, spec: ActionSpec) -> ActionButton:
-    place = {"identifier": identifier, "action": spec.name}
     return ActionButton(
         name=spec.name,
         title=str(spec.title),
         help=str(spec.description),
-        url=url_for("stask.run", **place),
-        post_url=url_for("stask.launch", **place),
+        url=url_for("stask.run", identifier=identifier, action=spec.name),
+        post_url=url_for("stask.launch", identifier=identifier, action=spec.name),
         has_form=bool(spec.confirm or (spec.model is not None and spec.model.model_fields)),
         form_key=secrets.token_urlsafe(18),
     )
@@ -180,7 +187,9 @@ def _draw(widget: Widget) -> None:
         log.exception("The widget of the worker %r could not be drawn.", widget.identifier)
         if widget.ui.may("manage_workers", type(widget.worker)):
             widget.error = clean(f"{type(error).__name__}: {error}", 300)
-        widget.html = Markup(render_template("stask_web/widgets/broken.html", widget=widget, worker=widget.worker, ui=widget.ui))
+        widget.html = Markup(
+            render_template("stask_web/widgets/broken.html", widget=widget, worker=widget.worker, ui=widget.ui)
+        )
 
 
 def render_widget_template(template: str, **context: Any) -> str:
@@ -212,7 +221,11 @@ def stask_widget(identifier: str) -> Markup:
     if person is None or not record.active:
         return Markup("")
     found = widgets(state, [record])
-    return Markup(render_template("stask_web/widgets/alone.html", widget=found[0], ui=found[0].ui)) if found else Markup("")
+    return (
+        Markup(render_template("stask_web/widgets/alone.html", widget=found[0], ui=found[0].ui))
+        if found
+        else Markup("")
+    )
 
 
 def stask_progress(task: Task | int) -> Markup:

@@ -39,7 +39,10 @@ def workers() -> ResponseReturnValue:
     if wants_json():
         return jsonify(workers=[_json(record) for record in records])
     last = _last(state, records)
-    rows = [(record, Markup(record.icon), last.get(record.identifier), state.registry.get(record.identifier)) for record in records]
+    rows = [
+        (record, Markup(record.icon), last.get(record.identifier), state.registry.get(record.identifier))
+        for record in records
+    ]
     broken = state.registry.broken if person.may("manage_workers") else []
     return render("workers/page.html", "workers", rows=rows, broken=broken, unregistered=_unregistered(state, records))
 
@@ -54,7 +57,11 @@ def worker(identifier: str) -> ResponseReturnValue:
     if wants_json():
         return jsonify(_json(record))
     person = visitor()
-    rows = recent_tasks(state.database, HISTORY, person.policy.visible(sa.select(Task).where(Task.identifier == identifier), person.user))
+    rows = recent_tasks(
+        state.database,
+        HISTORY,
+        person.policy.visible(sa.select(Task).where(Task.identifier == identifier), person.user),
+    )
     return render(
         "workers/worker.html",
         "workers",
@@ -92,7 +99,10 @@ def _switch(identifier: str, active: bool) -> ResponseReturnValue:
     the_worker(identifier, "manage_workers")
     record = current_state().roster.set_active(identifier, active)
     if wants_json():
-        undo = {"url": url_for("stask.deactivate" if active else "stask.activate", identifier=identifier), "label": "Undo"}
+        undo = {
+            "url": url_for("stask.deactivate" if active else "stask.activate", identifier=identifier),
+            "label": "Undo",
+        }
         return jsonify(_json(record) | {"message": f"{record.title} is {'on' if active else 'off'}.", "undo": undo})
     return redirect(url_for("stask.workers"), 303)
 

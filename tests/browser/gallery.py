@@ -23,7 +23,14 @@ from gallery_site import Gallery, make_gallery
 SHOTS = Path(__file__).resolve().parent / "shots"
 WIDTHS = (360, 1440)
 SCHEMES = ("light", "dark")
-FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def pages(gallery: Gallery) -> dict[str, str]:
@@ -70,9 +77,16 @@ def shoot(browser: Browser, base: str, wanted: dict[str, str], act: str = "") ->
     said: list[str] = []
     for scheme in SCHEMES:
         for width in WIDTHS:
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=width < 500)
+            context = browser.new_context(
+                viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=width < 500
+            )
             page = context.new_page()
-            page.on("console", lambda message: said.append(f"{message.type}: {message.text}") if message.type in ("error", "warning") else None)
+            page.on(
+                "console",
+                lambda message: (
+                    said.append(f"{message.type}: {message.text}") if message.type in ("error", "warning") else None
+                ),
+            )
             page.on("pageerror", lambda error: said.append(str(error)))
             for name, address in wanted.items():
                 page.goto(base + address)

@@ -1,8 +1,9 @@
 """A site that holds a task in every look, for the gallery: real tables, rows written by hand."""
 
+# ruff: noqa: E501  (rows of a table, one a line where they can be)
+
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,13 +32,22 @@ class Person:
     role: str
 
 
-PEOPLE = {person.role: person for person in (Person(1, "Olena Koval", "admin"), Person(2, "Max Berg", "operator"), Person(3, "Vera Lind", "viewer"))}
+PEOPLE = {
+    person.role: person
+    for person in (
+        Person(1, "Olena Koval", "admin"),
+        Person(2, "Max Berg", "operator"),
+        Person(3, "Vera Lind", "viewer"),
+    )
+}
 
 
 class ImportOptions(BaseModel):
     """As in the shop."""
 
-    file: Annotated[Path, Upload(".csv")] = Field(title="CSV file", description="One product a row. The first row names the columns.")
+    file: Annotated[Path, Upload(".csv")] = Field(
+        title="CSV file", description="One product a row. The first row names the columns."
+    )
     delimiter: Literal["auto", ",", ";", "tab"] = Field("auto", title="Delimiter")
     dry_run: Annotated[bool, DryRun()] = False
 
@@ -68,7 +78,10 @@ class ProductWorker(BaseWorker):
     icon = '<i class="fa fa-cube"></i>'
     description = "Import and export products from and to CSV files"
 
-    @action("Import products", description="Brings products in from a price list. Rows that do not fit are refused and listed.")
+    @action(
+        "Import products",
+        description="Brings products in from a price list. Rows that do not fit are refused and listed.",
+    )
     def task_import(self, task: Any, options: ImportOptions) -> None: ...
 
     @action("Export products")
@@ -130,7 +143,17 @@ class BrokenWorker(CacheWorker):
         raise RuntimeError("no connection to the warehouse")
 
 
-WORKERS = (ProductWorker, MailWorker, OrdersWorker, CacheWorker, StockWorker, PriceWorker, ImageWorker, ReportWorker, BrokenWorker)
+WORKERS = (
+    ProductWorker,
+    MailWorker,
+    OrdersWorker,
+    CacheWorker,
+    StockWorker,
+    PriceWorker,
+    ImageWorker,
+    ReportWorker,
+    BrokenWorker,
+)
 
 
 class GalleryPolicy(RolePolicy):
@@ -175,21 +198,132 @@ def _fill(gallery: Gallery) -> None:
     _history(gallery)
     now = datetime.now(UTC)
     _process(gallery)
-    running = {"status": Status.RUNNING, "started_at": now - timedelta(seconds=42), "attempts": 1, "attempt_no": 1, "claim_token": "t"}
-    ended = {"started_at": now - timedelta(minutes=8), "finished_at": now - timedelta(minutes=5), "duration": 192.4, "attempts": 1, "attempt_no": 1, "progress": 100}
+    running = {
+        "status": Status.RUNNING,
+        "started_at": now - timedelta(seconds=42),
+        "attempts": 1,
+        "attempt_no": 1,
+        "claim_token": "t",
+    }
+    ended = {
+        "started_at": now - timedelta(minutes=8),
+        "finished_at": now - timedelta(minutes=5),
+        "duration": 192.4,
+        "attempts": 1,
+        "attempt_no": 1,
+        "progress": 100,
+    }
     done = {"status": Status.COMPLETED, **ended}
     _add(gallery, "waiting", identifier="price", action="rebuild", lane=2)
-    _add(gallery, "scheduled", identifier="report", action="rebuild", due_at=now + timedelta(hours=5), start_at=now + timedelta(hours=5))
-    _add(gallery, "retrying", identifier="orders", action="send", due_at=now + timedelta(seconds=20), attempts=1, attempt_no=1, started_at=now - timedelta(minutes=1))
+    _add(
+        gallery,
+        "scheduled",
+        identifier="report",
+        action="rebuild",
+        due_at=now + timedelta(hours=5),
+        start_at=now + timedelta(hours=5),
+    )
+    _add(
+        gallery,
+        "retrying",
+        identifier="orders",
+        action="send",
+        due_at=now + timedelta(seconds=20),
+        attempts=1,
+        attempt_no=1,
+        started_at=now - timedelta(minutes=1),
+    )
     _add(gallery, "unknown", identifier="image", action="rebuild", started_by=2, message="Scaling pictures", **running)
-    _add(gallery, "stopping", identifier="stock", action="rebuild", cancel_at=now, progress=62, processed=1204, total=1941, message="Asking the warehouse", **running)
-    _add(gallery, "completed", identifier="product", action="export", message="Exported 3,201 products to products.csv", files=[_file("products.csv", 251_904, "result")], result="/nowhere/products.csv", **done)
-    _add(gallery, "checked", identifier="product", action="import", dry_run=True, counts={"would be imported": 3201}, **done)
-    _add(gallery, "failed", identifier="cache", action="rebuild", message="The import stopped because of an error in the program, at row 1,205 of 3,201", error="ZeroDivisionError: division by zero (line 41 of workers.py)", processed=1204, total=3201, **{**ended, "status": Status.FAILED, "progress": 37})
-    _add(gallery, "stopped", identifier="orders", action="fetch", processed=1204, total=3201, cancelled_by="Max Berg", cancel_at=now, **{**ended, "status": Status.CANCELLED, "progress": 37})
-    _add(gallery, "refused", identifier="product", action="import", counts={"imported": 3161}, warnings=40, processed=3201, total=3201, message="Imported movies.csv", files=[_file("refused.csv", 3_412, "refused")], meta={"file": {"upload": "x", "name": "movies.csv"}, "delimiter": "auto", "dry_run": False}, **done)
-    _add(gallery, "hostile", identifier="gone", action="<b>x</b>", message="<script>alert(1)</script>" + "W" * 10_000 + " ‮עברית 🎉", started_by="<i>nobody</i>", **done)
-    _add(gallery, "running", identifier="mail", action="send", progress=37, processed=1204, total=3201, eta=118.0, message="Sending to readers in Lviv", counts={"sent": 1180, "bounced": 24}, started_by=2, **running)
+    _add(
+        gallery,
+        "stopping",
+        identifier="stock",
+        action="rebuild",
+        cancel_at=now,
+        progress=62,
+        processed=1204,
+        total=1941,
+        message="Asking the warehouse",
+        **running,
+    )
+    _add(
+        gallery,
+        "completed",
+        identifier="product",
+        action="export",
+        message="Exported 3,201 products to products.csv",
+        files=[_file("products.csv", 251_904, "result")],
+        result="/nowhere/products.csv",
+        **done,
+    )
+    _add(
+        gallery,
+        "checked",
+        identifier="product",
+        action="import",
+        dry_run=True,
+        counts={"would be imported": 3201},
+        **done,
+    )
+    _add(
+        gallery,
+        "failed",
+        identifier="cache",
+        action="rebuild",
+        message="The import stopped because of an error in the program, at row 1,205 of 3,201",
+        error="ZeroDivisionError: division by zero (line 41 of workers.py)",
+        processed=1204,
+        total=3201,
+        **{**ended, "status": Status.FAILED, "progress": 37},
+    )
+    _add(
+        gallery,
+        "stopped",
+        identifier="orders",
+        action="fetch",
+        processed=1204,
+        total=3201,
+        cancelled_by="Max Berg",
+        cancel_at=now,
+        **{**ended, "status": Status.CANCELLED, "progress": 37},
+    )
+    _add(
+        gallery,
+        "refused",
+        identifier="product",
+        action="import",
+        counts={"imported": 3161},
+        warnings=40,
+        processed=3201,
+        total=3201,
+        message="Imported movies.csv",
+        files=[_file("refused.csv", 3_412, "refused")],
+        meta={"file": {"upload": "x", "name": "movies.csv"}, "delimiter": "auto", "dry_run": False},
+        **done,
+    )
+    _add(
+        gallery,
+        "hostile",
+        identifier="gone",
+        action="<b>x</b>",
+        message="<script>alert(1)</script>" + "W" * 10_000 + " \u202eעברית 🎉",
+        started_by="<i>nobody</i>",
+        **done,
+    )
+    _add(
+        gallery,
+        "running",
+        identifier="mail",
+        action="send",
+        progress=37,
+        processed=1204,
+        total=3201,
+        eta=118.0,
+        message="Sending to readers in Lviv",
+        counts={"sent": 1180, "bounced": 24},
+        started_by=2,
+        **running,
+    )
 
 
 def _file(name: str, size: int, kind: str) -> dict[str, Any]:
@@ -198,12 +332,35 @@ def _file(name: str, size: int, kind: str) -> dict[str, Any]:
 
 def _add(gallery: Gallery, key: str, **values: Any) -> None:
     now = datetime.now(UTC)
-    row = {"status": Status.PENDING, "created_at": now - timedelta(minutes=1), "meta": {}, "started_by": 1, "max_attempts": 3, **values}
+    row = {
+        "status": Status.PENDING,
+        "created_at": now - timedelta(minutes=1),
+        "meta": {},
+        "started_by": 1,
+        "max_attempts": 3,
+        **values,
+    }
     with gallery.state.database.write() as connection:
         task_id = connection.execute(sa.insert(Task).values(**row)).inserted_primary_key[0]
         if row.get("attempt_no"):
-            outcome = {Status.COMPLETED: "completed", Status.FAILED: "failed", Status.CANCELLED: "cancelled", Status.PENDING: "error"}.get(row["status"])
-            connection.execute(sa.insert(Attempt).values(task_id=task_id, number=1, token=f"t{task_id}", started_at=row["started_at"], ended_at=row.get("finished_at"), outcome=outcome, message="Connection refused" if outcome == "error" else None, pid=4711))
+            outcome = {
+                Status.COMPLETED: "completed",
+                Status.FAILED: "failed",
+                Status.CANCELLED: "cancelled",
+                Status.PENDING: "error",
+            }.get(row["status"])
+            connection.execute(
+                sa.insert(Attempt).values(
+                    task_id=task_id,
+                    number=1,
+                    token=f"t{task_id}",
+                    started_at=row["started_at"],
+                    ended_at=row.get("finished_at"),
+                    outcome=outcome,
+                    message="Connection refused" if outcome == "error" else None,
+                    pid=4711,
+                )
+            )
     gallery.ids[key] = task_id
     _write_log(gallery, task_id, row)
 
@@ -215,18 +372,36 @@ def _write_log(gallery: Gallery, task_id: int, row: dict[str, Any]) -> None:
     journal.log("info", "Started as process 4711")
     journal.log("info", "Reading movies.csv: UTF-8, separated by comma, 3,201 rows")
     for line in range(1, 30):
-        journal.log("warning" if line % 7 == 0 else "info", f"Line {line * 41}: the price is missing" if line % 7 == 0 else f"Row {line * 100} of 3,201 done")
+        journal.log(
+            "warning" if line % 7 == 0 else "info",
+            f"Line {line * 41}: the price is missing" if line % 7 == 0 else f"Row {line * 100} of 3,201 done",
+        )
     journal.log("debug", "committed 100 rows in 12 ms")
     journal.log("info", "printed by the program", kind="out")
     if row["status"] == Status.FAILED:
-        journal.log("error", "Traceback (most recent call last):\n  File \"workers.py\", line 41, in task_rebuild\n    share = done / total\nZeroDivisionError: division by zero")
+        journal.log(
+            "error",
+            'Traceback (most recent call last):\n  File "workers.py", line 41, in task_rebuild\n    share = done / total\nZeroDivisionError: division by zero',
+        )
     journal.close()
 
 
 def _process(gallery: Gallery) -> None:
     now = datetime.now(UTC)
     with gallery.state.database.write() as connection:
-        connection.execute(sa.insert(Process).values(id="p1", host="web1", pid=4700, started_at=now, beat_at=now + timedelta(hours=1), concurrency=2, busy=1, lock="p1", info={}))
+        connection.execute(
+            sa.insert(Process).values(
+                id="p1",
+                host="web1",
+                pid=4700,
+                started_at=now,
+                beat_at=now + timedelta(hours=1),
+                concurrency=2,
+                busy=1,
+                lock="p1",
+                info={},
+            )
+        )
 
 
 def _history(gallery: Gallery) -> None:
@@ -237,11 +412,38 @@ def _history(gallery: Gallery) -> None:
         ended = now - 3600 * ((number * 7) % 23) - 1800 - number
         status = Status.FAILED if number % 17 == 3 else Status.COMPLETED
         failed += status == Status.FAILED
-        rows.append({"identifier": "orders", "action": "fetch", "status": status, "created_at": ended - 60, "started_at": ended - 55, "finished_at": ended, "duration": 55.0, "meta": {}, "message": "Fetched 12 orders" if status == Status.COMPLETED else "The warehouse did not answer", "started_by": 2, "attempts": 1, "attempt_no": 1, "progress": 100, "seen_at": ended})
+        rows.append(
+            {
+                "identifier": "orders",
+                "action": "fetch",
+                "status": status,
+                "created_at": ended - 60,
+                "started_at": ended - 55,
+                "finished_at": ended,
+                "duration": 55.0,
+                "meta": {},
+                "message": "Fetched 12 orders" if status == Status.COMPLETED else "The warehouse did not answer",
+                "started_by": 2,
+                "attempts": 1,
+                "attempt_no": 1,
+                "progress": 100,
+                "seen_at": ended,
+            }
+        )
     with gallery.state.database.write() as connection:
         connection.execute(sa.insert(Task), rows)
         for status, count in ((Status.COMPLETED, len(rows) - failed), (Status.FAILED, failed)):
-            connection.execute(sa.insert(Stat).values(day=f"{datetime.now(UTC):%Y-%m-%d}", identifier="orders", action="fetch", status=status, n=count, gone=0, seconds=1.0))
+            connection.execute(
+                sa.insert(Stat).values(
+                    day=f"{datetime.now(UTC):%Y-%m-%d}",
+                    identifier="orders",
+                    action="fetch",
+                    status=status,
+                    n=count,
+                    gone=0,
+                    seconds=1.0,
+                )
+            )
 
 
-__all__ = ["Gallery", "make_gallery", "json"]
+__all__ = ["Gallery", "make_gallery"]
