@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,12 +15,15 @@ from ..state import State, current_state
 from .group import stask_group
 from .output import Failure, json_option, print_json, print_table, warn
 
+_log = logging.getLogger(class_name.__module__)
+
 
 @stask_group.command("discover")
 @json_option
 def discover(as_json: bool) -> None:
     """Register worker classes that are new, and tell which modules are broken."""
     state = ready_state()
+    _log.setLevel(logging.ERROR)  # what is broken we tell ourselves
     new = state.roster.discover()
     if as_json:
         print_json({"new": [worker_json(record) for record in new], "broken": _broken(state)})
@@ -35,6 +39,7 @@ def discover(as_json: bool) -> None:
 def rescan(as_json: bool) -> None:
     """Write down anew what the classes of registered workers say of themselves."""
     state = ready_state()
+    _log.setLevel(logging.ERROR)
     changed = state.roster.rescan()
     if as_json:
         print_json({"changed": [worker_json(record) for record in changed], "broken": _broken(state)})

@@ -1,0 +1,281 @@
+"""The commands: what they print, and that a failure is one line and a code other than 0."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import Result
+from flask import Flask
+
+from stask_web import BaseWorker, STask, TaskFailed
+from stask_web.cli.tasks import read_options
+from stask_web.cli.watch import bar
+from stask_web.models import Task
+from stask_web.state import state_of
+from stask_web.status import Status
+
+Invoke = Callable[..., Result]
+
+
+class GreetWorker(BaseWorker):
+    """Says hello, or fails, as it is told."""
+
+    identifier = "greet"
+    title = "Greetings"
+
+    def task_hello(self, task: Any, options: dict[str, Any]) -> None:
+        """Greets."""
+        task.logger().log("info", "about to greet")
+        self.mark_finished(task, None, f"Hello {options.get('name', 'world')}")
+
+    def task_sulk(self, task: Any, options: dict[str, Any]) -> None:
+        """Fails."""
+        raise TaskFailed("Not today.")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """A host without tables."""
+    app = Flask("host", instance_path=str(tmp_path))
+    app.config.update(TESTING=True, SECRET_KEY="test", STASK_DATABASE_URI=f"sqlite:///{tmp_path / 'stask.db'}")
+    STask(app, access=lambda user, permission, target: True)
+    state_of(app).registry.add(GreetWorker)
+    yield app
+    state_of(app).database.engine.dispose()
+
+
+@pytest.fixture
+def bare(app: Flask) -> Invoke:
+    """Runs ``flask stask ...`` on an app without tables."""
+    return lambda *args, **more: app.test_cli_runner().invoke(args=["stask", *args], **more)
+
+
+@pytest.fixture
+def run(app: Flask, bare: Invoke) -> Invoke:
+    """Runs ``flask stask ...`` on an app with tables, whose worker is on."""
+    assert bare("init-db").exit_code == 0
+    assert bare("activate", "greet").exit_code == 0
+    return bare
+
+
+def failed(result: Result, words: str) -> bool:
+    """Whether it failed with one line that has these words."""
+    lines = result.stderr.strip().splitlines()
+    return result.exit_code != 0 and len(lines) == 1 and words in lines[0]
+
+
+def test_init_db_makes_the_tables_turns_on_wal_and_says_so(bare: Invoke, tmp_path: Path) -> None:
+    result = bare("init-db")
+    assert result.exit_code == 0
+    assert "Created the tables" in result.output
+    assert "WAL" in result.output
+    with sa.create_engine(f"sqlite:///{tmp_path / 'stask.db'}").connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert sa.inspect(connection).has_table("s_tasks")
+
+
+def test_init_db_a_second_time_changes_nothing(bare: Invoke) -> None:
+    bare("init-db")
+    assert json.loads(bare("init-db", "--json").output) == {"ready": True, "changes": []}
+
+
+@pytest.mark.parametrize("command", ["discover", "workers", "work", "tasks", "health", "prune"])
+def test_without_tables_a_command_says_what_to_run(bare: Invoke, command: str) -> None:
+    assert failed(bare(command), "flask stask init-db")
+
+
+def test_discover_registers_new_workers_turned_off(bare: Invoke) -> None:
+    bare("init-db")
+    result = bare("discover")
+    assert result.exit_code == 0
+    assert "New: greet, Greetings (off)" in result.output
+    assert "flask stask activate greet" in result.output
+    assert "No new worker." in bare("discover").output
+
+
+def test_discover_names_broken_modules_with_their_reason_and_fails(tmp_path: Path, monkeypatch: Any) -> None:
+    package = tmp_path / "shaky_workers"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "broken.py").write_text("1 / 0\n")
+    (package / "sound.py").write_text(
+        textwrap.dedent("""
+        from stask_web import BaseWorker
+
+        class SoundWorker(BaseWorker):
+            identifier = "sound"
+
+            def task_ping(self, task, options):
+                pass
+        """)
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    app = Flask("host", instance_path=str(tmp_path))
+    app.config.update(SECRET_KEY="test", STASK_DATABASE_URI=f"sqlite:///{tmp_path / 'stask.db'}")
+    app.config["STASK_WORKER_PACKAGES"] = ["shaky_workers"]
+    STask(app, access=lambda user, permission, target: True)
+    invoke = app.test_cli_runner().invoke
+    invoke(args=["stask", "init-db"])
+    result = invoke(args=["stask", "discover", "--json"])
+    state_of(app).database.engine.dispose()
+    found = json.loads(result.stdout)
+    assert [worker["identifier"] for worker in found["new"]] == ["sound"]
+    assert [item["name"] for item in found["broken"]] == ["shaky_workers.broken"]
+    assert failed(result, "ZeroDivisionError")
+
+
+def test_workers_lists_actions_and_state(run: Invoke) -> None:
+    [worker] = json.loads(run("workers", "--json").output)
+    assert worker["identifier"] == "greet"
+    assert worker["active"] is True
+    assert set(worker["actions"]) == {"hello", "sulk"}
+    assert "greet" in run("workers").output
+
+
+def test_a_worker_that_is_turned_off_gets_no_task(run: Invoke) -> None:
+    assert run("deactivate", "greet").exit_code == 0
+    assert failed(run("create", "greet", "hello"), "turned off")
+    assert run("activate", "greet").exit_code == 0
+    assert run("create", "greet", "hello").exit_code == 0
+
+
+def test_create_queues_a_task_with_its_options(run: Invoke, app: Flask) -> None:
+    result = run("create", "greet", "hello", "--option", "name=Ada", "--priority", "high", "--json")
+    told = json.loads(result.output)
+    with app.app_context():
+        task = Task.get(told["id"])
+    assert task is not None
+    assert (task.status, task.priority, task.meta) == (Status.PENDING, "high", {"name": "Ada"})
+
+
+def test_run_here_runs_in_this_process_and_says_how_it_ended(run: Invoke) -> None:
+    result = run("run", "greet", "hello", "--option", "name=Ada", "--here")
+    assert (result.exit_code, result.output.strip()) == (0, "Hello: Hello Ada")
+
+
+def test_run_here_of_a_task_that_fails_fails(run: Invoke) -> None:
+    assert failed(run("run", "greet", "sulk", "--here"), "Not today.")
+
+
+def test_run_here_prints_one_json_document(run: Invoke) -> None:
+    told = json.loads(run("run", "greet", "hello", "--data", '{"name": "Bo"}', "--here", "--json").stdout)
+    assert (told["status_text"], told["message"]) == ("completed", "Hello Bo")
+
+
+def finish_soon(app: Flask, status: Status, message: str) -> threading.Thread:
+    """A worker's part, played by a thread: ends the first task that waits."""
+
+    def play() -> None:
+        database = state_of(app).database
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with database.write() as connection:
+                change = sa.update(Task).where(Task.status == Status.PENDING)
+                if connection.execute(change.values(status=status, message=message, finished_at=time.time())).rowcount:
+                    return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(Status.COMPLETED, 0), (Status.FAILED, 1), (Status.CANCELLED, 1)], ids=lambda value: str(value)
+)
+def test_run_wait_exits_with_0_only_when_the_task_completed(run: Invoke, app: Flask, status: Status, code: int) -> None:
+    thread = finish_soon(app, status, "So it ended.")
+    result = run("run", "greet", "hello", "--wait")
+    thread.join()
+    assert result.exit_code == code
+    assert "No worker process is running" in result.stdout
+    assert ("So it ended." in result.output) is (status != Status.CANCELLED)
+
+
+def test_unknown_names_and_bad_options_are_one_line(run: Invoke) -> None:
+    assert failed(run("run", "greeet", "hello"), "Did you mean 'greet'?")
+    assert failed(run("run", "greet", "shout"), "hello")
+    assert failed(run("run", "greet", "hello", "--option", "name"), "NAME=VALUE")
+    assert failed(run("run", "greet", "hello", "--data", "{"), "no JSON")
+    assert failed(run("run", "greet", "hello", "--data", "[1]"), "JSON object")
+    assert failed(run("show", "99"), "no task 99")
+
+
+def test_options_come_from_data_and_over_it_one_by_one() -> None:
+    assert read_options(("a=1", "b=x=y", "a=2"), '{"b": 0, "c": true}') == {"a": ["1", "2"], "b": "x=y", "c": True}
+
+
+def test_cancel_and_retry(run: Invoke) -> None:
+    run("create", "greet", "hello")
+    assert json.loads(run("cancel", "1", "--json").output)["status_text"] == "cancelled"
+    assert failed(run("cancel", "1"), "nothing to stop")
+    assert json.loads(run("retry", "1", "--json").output)["status_text"] == "pending"
+    assert failed(run("retry", "1"), "retried")
+
+
+def test_tasks_and_show_tell_how_it_went(run: Invoke) -> None:
+    run("run", "greet", "hello", "--here")
+    run("run", "greet", "sulk", "--here")
+    assert [task["id"] for task in json.loads(run("tasks", "--json").output)] == [2, 1]
+    assert [task["id"] for task in json.loads(run("tasks", "--status", "failed", "--json").output)] == [2]
+    assert "Not today." in run("tasks").output
+    told = json.loads(run("show", "1", "--json").output)
+    assert [(attempt["number"], attempt["outcome"]) for attempt in told["attempts"]] == [(1, "completed")]
+    assert "Hello world" in run("show", "1").output
+
+
+def test_log_prints_the_journal_and_follow_ends_with_the_task(run: Invoke) -> None:
+    run("run", "greet", "hello", "--here")
+    assert "about to greet" in run("log", "1").output
+    assert "about to greet" in run("log", "1", "--follow").output
+    lines = json.loads(run("log", "1", "--json").output)
+    assert "about to greet" in [line["message"] for line in lines]
+    assert failed(run("log", "1", "--follow", "--json"), "--follow")
+
+
+def test_prune_deletes_what_is_old_enough(run: Invoke) -> None:
+    run("run", "greet", "hello", "--here")
+    assert json.loads(run("prune", "--json").output) == {"deleted": 0}
+    assert json.loads(run("prune", "--days", "0", "--json").output) == {"deleted": 1}
+    assert json.loads(run("tasks", "--json").output) == []
+
+
+def test_health_fails_when_tasks_wait_and_no_process_is_alive(run: Invoke) -> None:
+    assert run("health").exit_code == 0
+    run("create", "greet", "hello")
+    result = run("health", "--json")
+    assert json.loads(result.stdout)["ok"] is False
+    assert failed(result, "no worker process is alive")
+
+
+def test_user_on_a_host_says_that_accounts_are_the_hosts(run: Invoke) -> None:
+    for command in (("list",), ("add", "ada"), ("link", "ada"), ("remove", "ada")):
+        assert failed(run("user", *command), "accounts of its own")
+
+
+def test_up_needs_an_import_name(run: Invoke) -> None:
+    assert failed(run("up"), "flask --app NAME stask up")
+
+
+def test_a_bar_is_as_wide_as_it_says() -> None:
+    assert [bar(value, 4) for value in (None, 0, 50, 100)] == ["░░░░", "░░░░", "██░░", "████"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no worker on Windows")
+def test_every_command_has_help_and_all_but_the_servers_json(app: Flask) -> None:
+    from stask_web.cli import stask_group
+
+    commands = {name: command for name, command in stask_group.commands.items() if name != "user"}
+    for name, command in commands.items():
+        assert command.help, name
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert ("--json" in options) is (name not in ("work", "up")), name
