@@ -161,7 +161,8 @@ class _Import:
             db.session.commit()
         self.created += created
         self.updated += updated
-        self._worker.count(self._task, created=created, updated=updated)
+        found = {"created": created, "updated": updated}
+        self._worker.count(self._task, **{name: number for name, number in found.items() if number})
         verb = "checked" if self._dry_run else "saved"
         lines = f"Lines {self._lines[0]:,} to {self._lines[-1]:,} {verb}: {created:,} new, {updated:,} known"
         self._worker.log(self._task, "info", lines)
