@@ -1,6 +1,6 @@
 # make run     the example shop with its panel and workers, on http://127.0.0.1:$(PORT)/
 # make test    all tests (ARGS="-k word" narrows them)
-# make check   linters and types
+# make check   linters and types (make -k check goes on after the first that fails)
 # Everything is installed into .venv; no prior step is needed but Python 3.11+ (and npm for sockets and icons).
 
 PORT ?= 8000
@@ -13,7 +13,7 @@ SOURCES := pyproject.toml hatch_build.py package.json package-lock.json .npmrc
 export PYTHONUNBUFFERED := 1
 export PORT
 
-.PHONY: help run test check format gallery assets dist clean
+.PHONY: help run test check check-lint check-format check-types check-layers check-templates format gallery assets dist clean
 .NOTPARALLEL:
 
 help:
@@ -27,11 +27,21 @@ run: .venv/.installed
 test: .venv/.installed-dev
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: .venv/.installed-dev
+check: check-lint check-format check-types check-layers check-templates
+
+check-lint: .venv/.installed-dev
 	$(BIN)/ruff check .
+
+check-format: .venv/.installed-dev
 	$(BIN)/ruff format --check .
+
+check-types: .venv/.installed-dev
 	$(BIN)/mypy
+
+check-layers: .venv/.installed-dev
 	$(BIN)/lint-imports --no-logo
+
+check-templates: .venv/.installed-dev
 	$(BIN)/djlint --lint --quiet templates examples
 
 format: .venv/.installed-dev

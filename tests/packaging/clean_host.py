@@ -1,6 +1,6 @@
 """Run by ``test_wheel`` in a clean environment outside the checkout: a host of ten lines, one page, its stylesheet.
 
-Prints a JSON object of what it saw. It is no test module, and imports nothing but the wheel and what it depends on.
+Writes what it saw, as JSON, to the file named in its first argument; the same of the standalone panel. It is no test module, and imports nothing but the wheel and what it depends on.
 """
 
 from __future__ import annotations
@@ -40,16 +40,13 @@ def make_host(folder: Path) -> Flask:
     return app
 
 
-def look(app: Flask) -> dict[str, object]:
-    """Make the tables by the command, open the dashboard, fetch what it links to."""
+def look(app: Flask, address: str) -> dict[str, object]:
+    """Make the tables by the command, open a page, fetch what it links to."""
     made = app.test_cli_runner().invoke(args=["stask", "init-db"])
     client = app.test_client()
-    page = client.get("/stask/")
+    page = client.get(address, follow_redirects=True)
     links = re.findall(r'(?:href|src)="([^"]+\.(?:css|js))[^"]*"', page.text)
     return {
-        "package": stask_web.__file__,
-        "templates": str(TEMPLATES),
-        "static": str(STATIC),
         "init_db": [made.exit_code, made.output],
         "page": [page.status_code, page.mimetype, page.text],
         "links": {link: client.get(link).status_code for link in links},
@@ -57,4 +54,11 @@ def look(app: Flask) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    json.dump(look(make_host(Path.cwd())), sys.stdout)
+    here = Path.cwd()
+    alone = stask_web.create_app({"INSTANCE": str(here / "alone"), "TESTING": True})
+    answer = {
+        "files": [stask_web.__file__, str(TEMPLATES), str(STATIC)],
+        "embedded": look(make_host(here), "/stask/"),
+        "alone": look(alone, "/"),
+    }
+    Path(sys.argv[1]).write_text(json.dumps(answer))

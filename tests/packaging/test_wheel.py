@@ -60,7 +60,8 @@ def seen(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     python = folder / "env" / "bin" / "python"
     run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel], folder)
     script = shutil.copy(Path(__file__).with_name("clean_host.py"), folder / "host.py")
-    answer: dict[str, Any] = json.loads(run([python, "-W", "error", script], folder))
+    run([python, "-W", "error", script, folder / "seen.json"], folder)
+    answer: dict[str, Any] = json.loads((folder / "seen.json").read_text())
     return answer
 
 
@@ -95,21 +96,26 @@ def test_the_sdist_holds_what_a_build_needs(built: Path) -> None:
 
 
 def test_a_clean_install_uses_its_own_files(repository: Path, seen: dict[str, Any]) -> None:
-    package = Path(seen["package"]).parent
-    assert repository not in package.parents
-    assert Path(seen["templates"]) == package / "templates"
-    assert Path(seen["static"]) == package / "static"
+    module, templates, static = map(Path, seen["files"])
+    assert repository not in module.parents
+    assert templates == module.parent / "templates"
+    assert static == module.parent / "static"
 
 
-def test_a_clean_install_makes_its_tables(seen: dict[str, Any]) -> None:
-    code, output = seen["init_db"]
+@pytest.mark.parametrize("host", ["embedded", "alone"])
+def test_a_clean_install_makes_its_tables(seen: dict[str, Any], host: str) -> None:
+    code, output = seen[host]["init_db"]
     assert code == 0, output
 
 
-def test_a_clean_install_renders_a_page_with_its_css(seen: dict[str, Any]) -> None:
-    status, mimetype, text = seen["page"]
+@pytest.mark.parametrize("host", ["embedded", "alone"])
+def test_a_clean_install_renders_a_page_with_its_css(seen: dict[str, Any], host: str) -> None:
+    status, mimetype, text = seen[host]["page"]
     assert (status, mimetype) == (200, "text/html"), text
-    assert "data-stask" in text
-    stylesheets = [link for link in seen["links"] if link.endswith(".css")]
+    stylesheets = [link for link in seen[host]["links"] if link.endswith(".css")]
     assert any(link.startswith("/stask/") and link.endswith("stask.css") for link in stylesheets)
-    assert {link: status for link, status in seen["links"].items() if status != 200} == {}
+    assert {link: status for link, status in seen[host]["links"].items() if status != 200} == {}
+
+
+def test_the_embedded_page_of_a_clean_install_is_the_panel(seen: dict[str, Any]) -> None:
+    assert "data-stask" in seen["embedded"]["page"][2]
