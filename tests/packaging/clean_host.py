@@ -1,6 +1,7 @@
 """Run by ``test_wheel`` in a clean environment outside the checkout: a host of ten lines, one page, its stylesheet.
 
-Writes what it saw, as JSON, to the file named in its first argument; the same of the standalone panel. It is no test module, and imports nothing but the wheel and what it depends on.
+Writes what it saw, as JSON, to the file named in its first argument; the same of the standalone panel. It is no test
+module, and imports nothing but the wheel and what it depends on.
 """
 
 from __future__ import annotations
