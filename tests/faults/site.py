@@ -103,7 +103,9 @@ class Site:
 
     # -- doing
 
-    def create(self, action: str, /, *, priority: str | None = None, start_at: float | None = None, **options: Any) -> int:
+    def create(
+        self, action: str, /, *, priority: str | None = None, start_at: float | None = None, **options: Any
+    ) -> int:
         """A task of the faulty worker."""
         data = {"notes": str(self.notes_folder), **options}
         with self.app.app_context():

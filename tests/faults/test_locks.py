@@ -1,0 +1,86 @@
+"""A database that is locked for longer than any patience."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+
+from stask_web import Status
+
+from .site import Site
+
+
+@contextlib.contextmanager
+def locked(site: Site) -> Iterator[None]:
+    """Hold SQLite's write lock."""
+    connection = sqlite3.connect(site.folder / "test.db", isolation_level=None, timeout=10)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+def test_an_import_that_holds_the_write_lock_runs_once_and_stays_live(make_site: Callable[..., Site]) -> None:
+    """Longer than lease, heartbeat and busy timeout together; nobody says "locked", nobody starts it twice."""
+    site = make_site(STASK_LEASE=1.0, STASK_HEARTBEAT=0.2)
+    worker, other = site.start(concurrency=1), site.start(concurrency=1)
+    task = site.create("hog", seconds=4.0)
+    site.wait_note("started")
+    seen: set[int] = set()
+    until = time.monotonic() + 3.5
+    while time.monotonic() < until:
+        progress = site.state.journals.of(task).progress()
+        if progress:
+            assert time.time() - progress["t"] < 1.0, "progress is live"
+            seen.add(progress["processed"])
+        time.sleep(0.05)
+    assert len(seen) > 15
+    assert site.task(task).status == Status.RUNNING
+    done = site.wait(task)
+    assert done.status == Status.COMPLETED
+    assert len(site.attempts(task)) == 1
+    assert not any("locked" in text for text in (done.message, *site.log(task), worker.output(), other.output()))
+
+
+def test_outcomes_wait_for_a_locked_database(site: Site) -> None:
+    site.start(concurrency=2)
+    tasks = [site.create("sleep", seconds=0.3), site.create("rows", rows=10)]
+    site.wait_note("started", 2)
+    with locked(site):
+        site.wait_note("finished")
+        time.sleep(
+            2.0
+        )  # longer than every timeout of the test's settings: nothing to wait for, the point is that it lasts
+        assert site.task(tasks[0]).status == Status.RUNNING
+    for task in tasks:
+        assert site.wait(task).status == Status.COMPLETED
+        assert len(site.attempts(task)) == 1
+
+
+def test_a_stop_is_seen_while_the_database_is_locked(site: Site) -> None:
+    site.start(concurrency=1)
+    task = site.create("busy")
+    site.wait_note("started")
+    site.cancel(task)
+    with locked(site):
+        site.wait_note("cleaned")
+    assert site.wait(task).status == Status.CANCELLED
+
+
+def test_a_drain_waits_for_a_locked_database(site: Site) -> None:
+    import signal
+
+    worker = site.start(concurrency=1)
+    task = site.create("sleep", seconds=0.2)
+    site.wait_note("started")
+    with locked(site):
+        worker.signal(signal.SIGTERM)
+        site.wait_note("finished")
+        time.sleep(0.5)
+        assert worker.process.poll() is None, "it does not leave with an outcome in its pocket"
+    assert worker.process.wait(10) == 0
+    assert site.task(task).status == Status.COMPLETED

@@ -1,0 +1,84 @@
+"""How actions end, and what they leave in the journal."""
+
+from __future__ import annotations
+
+import pytest
+
+from stask_web import Status
+
+from .site import Site
+
+
+@pytest.mark.parametrize("kind", ["value", "exit", "keyboard", "nul", "long", "str"])
+def test_every_exception_ends_the_attempt_and_the_last_one_the_task(site: Site, kind: str) -> None:
+    site.start(concurrency=1)
+    task = site.create("raise", kind=kind)
+    done = site.wait(task)
+    assert done.status == Status.FAILED
+    assert [attempt.outcome for attempt in site.attempts(task)] == ["error"] * 3
+    assert done.error
+    assert len(done.error) <= 190
+    assert "\x00" not in done.error + done.message
+    assert any("Traceback" in line for line in site.log(task))
+
+
+def test_between_attempts_a_task_says_why_and_when(site: Site) -> None:
+    site.start(concurrency=1)
+    with site.state.database.write() as connection:
+        connection.exec_driver_sql("UPDATE s_workers SET active = 1")
+    task = site.create("raise", kind="value")
+    site.until(
+        lambda: site.task(task).attempts == 1 and site.task(task).is_pending(), "it waits for the second attempt"
+    )
+    waiting = site.task(task)
+    assert waiting.message.startswith("Attempt 1 of 3 stopped: ")
+    assert waiting.due_at is not None
+    assert waiting.lane is None
+
+
+def test_a_failure_that_the_author_meant_is_final(site: Site) -> None:
+    site.start(concurrency=1)
+    task = site.create("raise", kind="failed")
+    done = site.wait(task)
+    assert (done.status, done.message, done.attempts) == (Status.FAILED, "The shop is closed.", 1)
+
+
+def test_print_descriptors_logging_and_children_land_in_the_journal(site: Site) -> None:
+    site.start(concurrency=1)
+    task = site.create("print")
+    assert site.wait(task).status == Status.COMPLETED
+    log = site.log(task)
+    for text in ("from print", "from fd 2", "from logging", "from a child", "without end"):
+        assert log.count(text) == 1, log
+
+
+def test_uncommitted_work_is_rolled_back_and_that_is_told(site: Site) -> None:
+    site.start(concurrency=1)
+    task = site.create("uncommitted")
+    assert site.wait(task).status == Status.COMPLETED
+    assert any("not committed" in line for line in site.log(task))
+    with site.state.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM row").scalar() == 0
+
+
+def test_a_long_line_and_much_output_are_kept_within_the_caps(site: Site) -> None:
+    site.start(concurrency=1)
+    many, long = site.create("flood", lines=20_000, length=100), site.create("flood", lines=1, length=5_000_000)
+    assert site.wait(many).status == Status.COMPLETED
+    assert site.wait(long).status == Status.COMPLETED
+    assert len(site.log(many)) == 20_000
+    assert sum(map(len, site.log(long))) == 5_000_000
+
+
+def test_refused_rows_are_counted_and_come_as_a_file(site: Site) -> None:
+    site.start(concurrency=1)
+    task = site.create("rows", rows=20)
+    done = site.wait(task)
+    assert (done.status, done.warnings, done.counts) == (Status.COMPLETED, 3, {"done": 20})
+    assert (done.processed, done.total, done.progress) == (20, 20, 100)
+    (file,) = done.files
+    assert (file["name"], file["kind"]) == ("refused.csv", "refused")
+    with open(file["path"], encoding="utf-8-sig") as lines:
+        assert lines.read().splitlines() == [
+            "number,reason,line", "3,it is a seventh,4", "10,it is a seventh,11", "17,it is a seventh,18",
+        ]  # fmt: skip
