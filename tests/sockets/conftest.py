@@ -1,0 +1,190 @@
+"""Real servers for the live tests: gunicorn on a free port, and tasks that the tests write themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from live_client import Shown, Socket
+from live_site import create_app
+
+from stask_web.journal import Journal
+from stask_web.models import Task
+from stask_web.state import State, state_of
+from stask_web.status import Status
+
+HERE = Path(__file__).resolve().parent
+THREADS = ("-k", "gthread", "--threads", "40", "-w", "1")
+SYNC = ("-k", "sync", "-w", "4")
+GEVENT = ("-k", "gevent", "-w", "1")
+
+
+class Server:
+    """One gunicorn with the test site. It can be killed and started again on the same port.
+
+    :param root: the site's folder.
+    :param arguments: gunicorn's kind and numbers of workers.
+    :param environ: further environment, ``STASK_TEST_...``.
+    """
+
+    def __init__(self, root: Path, *arguments: str, **environ: str) -> None:
+        self.root = root
+        self.arguments = arguments
+        self.environ = environ
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/stask"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        descriptor = self.listener.fileno()
+        python_path = os.pathsep.join([str(HERE), str(HERE.parent.parent)])
+        self.log = (self.root / "gunicorn.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", *self.arguments, "--bind", f"fd://{descriptor}",
+             "--graceful-timeout", "1", "--log-level", "warning", "live_site:create_app()"],
+            env={**os.environ, "STASK_TEST_ROOT": str(self.root), "PYTHONPATH": python_path, **self.environ},
+            pass_fds=[descriptor], stdout=self.log, stderr=self.log, start_new_session=True,
+        )  # fmt: skip
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                request = urllib.request.Request(f"{self.url}/live", headers={"X-Person": "reader"})
+                with urllib.request.urlopen(request, timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                assert self.process.poll() is None, self.said()
+                time.sleep(0.05)
+        raise AssertionError(f"gunicorn does not answer: {self.said()}")
+
+    def kill(self) -> None:
+        """kill -9 of all its processes."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+        self.log.close()
+
+    def stop(self) -> None:
+        """End it for good."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        self.listener.close()
+
+    def said(self) -> str:
+        """What it logged."""
+        return (self.root / "gunicorn.log").read_text()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The site's folder."""
+    return tmp_path
+
+
+@pytest.fixture
+def app(root: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """The same site in this process, to write what the server shows."""
+    monkeypatch.setenv("STASK_TEST_MODE", "")
+    made = create_app(root)
+    yield made
+    state_of(made).database.engine.dispose()
+    with made.app_context():
+        made.extensions["sqlalchemy"].engine.dispose()
+
+
+@pytest.fixture
+def state(app: Flask) -> State:
+    """The state of that site."""
+    return state_of(app)
+
+
+@pytest.fixture
+def serve(root: Path, app: Flask) -> Iterator[Callable[..., Server]]:
+    """Start gunicorn with the site: ``serve(*arguments, **environ)``."""
+    servers: list[Server] = []
+
+    def start(*arguments: str, **environ: str) -> Server:
+        servers.append(Server(root, *arguments, **{"STASK_TEST_MODE": "threading", **environ}))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+        assert "Traceback" not in server.said(), server.said()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Socket]]:
+    """Connect a page: ``connect(shown)``."""
+    sockets: list[Socket] = []
+
+    def start(shown: Shown) -> Socket:
+        sockets.append(Socket(shown))
+        return sockets[-1]
+
+    yield start
+    for each in sockets:
+        each.close()
+
+
+class Writer:
+    """Does to one task what a worker process would do: its row, and its journal."""
+
+    def __init__(self, state: State, status: Status = Status.RUNNING) -> None:
+        self.state = state
+        self.written: list[str] = []
+        with state.database.write() as connection:
+            values = {
+                "identifier": "product", "action": "import", "status": status, "created_at": time.time(), "message": "",
+                "meta": {}, "attempt_no": 1, "started_by": "reader", "started_at": time.time(),
+            }  # fmt: skip
+            self.id = int(connection.execute(sa.insert(Task).values(values)).inserted_primary_key[0])
+
+    @property
+    def journal(self) -> Journal:
+        return self.state.journals.of(self.id)
+
+    def say(self, *texts: str) -> None:
+        """Write log lines."""
+        journal = self.journal
+        journal.write([record for text in texts for record in journal.records("info", text)])
+        journal.close()
+        self.written += texts
+
+    def report(self, **numbers: Any) -> None:
+        """Write a report of progress."""
+        journal = self.journal
+        journal.write([{"t": time.time(), "a": 1, "k": "progress", "p": numbers}])
+        journal.close()
+
+    def set(self, **values: Any) -> None:
+        """Change the row."""
+        with self.state.database.write() as connection:
+            connection.execute(sa.update(Task).where(Task.id == self.id).values(values))
+
+    def delete(self) -> None:
+        """Delete the row."""
+        with self.state.database.write() as connection:
+            connection.execute(sa.delete(Task).where(Task.id == self.id))
+
+
+@pytest.fixture
+def task(state: State) -> Writer:
+    """A running task."""
+    return Writer(state)
