@@ -131,11 +131,11 @@ def serve(root: Path, app: Flask) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Socket]]:
-    """Connect a page: ``connect(shown)``."""
+    """Connect a page: ``connect(shown, narrow=False)``."""
     sockets: list[Socket] = []
 
-    def start(shown: Shown) -> Socket:
-        sockets.append(Socket(shown))
+    def start(shown: Shown, *, narrow: bool = False) -> Socket:
+        sockets.append(Socket(shown, narrow=narrow))
         return sockets[-1]
 
     yield start

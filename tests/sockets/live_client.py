@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any
 
 import engineio
@@ -116,11 +117,12 @@ class Socket:
     """A connection of a page that shows one log.
 
     :param shown: what the page has; it may outlive several connections.
+    :param narrow: take only little at once, as a slow line does.
     """
 
-    def __init__(self, shown: Shown, **query: str) -> None:
+    def __init__(self, shown: Shown, *, narrow: bool = False) -> None:
         self.shown = shown
-        self.client = Client()
+        self.client = Client(narrow=narrow)
         self.events: list[tuple[str, Any]] = []
         on: Any = self.client.on
         on("journal", shown.take, namespace=NAMESPACE)
@@ -192,8 +194,9 @@ class Engine(engineio.Client):  # type: ignore[misc]
 class Client(socketio.Client):  # type: ignore[misc]
     """One that does not reconnect by itself."""
 
-    def __init__(self) -> None:
-        super().__init__(reconnection=False)
+    def __init__(self, *, narrow: bool = False) -> None:
+        options = {"sockopt": [(SOL_SOCKET, SO_RCVBUF, 2048)]} if narrow else {}
+        super().__init__(reconnection=False, websocket_extra_options=options)
 
     def _engineio_client_class(self) -> type[Engine]:
         return Engine

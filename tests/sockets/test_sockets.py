@@ -18,7 +18,7 @@ from stask_web.state import State
 from stask_web.status import Status
 
 Serve = Callable[..., Server]
-Connect = Callable[[Shown], Socket]
+Connect = Callable[..., Socket]
 
 
 @pytest.fixture
@@ -222,11 +222,11 @@ def test_small_messages_are_not_compressed_but_the_hosts_own_sockets_are_left_al
     assert agreed_extensions(server, "").startswith("permessage-deflate")
 
 
-def test_under_gevent_a_large_message_arrives_whole(serve: Serve, connect: Connect, task: Writer) -> None:
+def test_under_gevent_large_messages_arrive_whole_on_a_slow_line(serve: Serve, connect: Connect, task: Writer) -> None:
     server = serve(*GEVENT, STASK_TEST_MODE="gevent")
     shown = Shown(server.url, task.id)
     task.say(*(f"{number} " + "x" * 8000 for number in range(400)))
-    connect(shown).watch()
+    connect(shown, narrow=True).watch()
     task.say("last")
     shown.wait(lambda: bool(shown.lines) and shown.lines[-1] == "last", "last line")
     assert shown.lines == task.written
