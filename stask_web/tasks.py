@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import IntegrityError
 
 from .database import Database
@@ -525,7 +526,7 @@ def count_endings(
 def _savepoint(connection: sa.Connection) -> AbstractContextManager[Any]:
     """A savepoint, where a failed statement would spoil the caller's transaction.
 
-    On SQLite it does not; and there Python's driver begins no transaction for a savepoint, so that its release would commit.
+    On SQLite it does not; and there Python's driver begins no transaction for a savepoint: its release would commit.
     """
     return nullcontext() if connection.dialect.name == "sqlite" else connection.begin_nested()
 
@@ -556,6 +557,7 @@ def _same_database(connection: sa.Connection, database: Database) -> bool:
     return connection.engine is database.engine or connection.engine.url == database.engine.url
 
 
+_ANY_DIALECT = DefaultDialect()
 _KINDS = {
     name: column.type
     for name, column in Task.__table__.columns.items()
@@ -570,4 +572,4 @@ def _task(values: Mapping[str, Any]) -> Task:
 
 
 def _read(name: str, value: Any) -> Any:
-    return _KINDS[name].process_result_value(value, None) if name in _KINDS else value
+    return _KINDS[name].process_result_value(value, _ANY_DIALECT) if name in _KINDS else value

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .errors import IllegalMove, UnknownAction
 from .models import Task
@@ -16,6 +16,9 @@ from .options import ActionSpec, dry_run_field, options_model
 from .progress import Report
 from .services import Services
 from .status import PRIORITIES, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 PREFIX = "task_"
 _ATTRIBUTE = "__stask_action__"
@@ -288,7 +291,7 @@ class BaseWorker(TaskInterface):
 
 def action_specs(cls: type[Any]) -> dict[str, ActionSpec]:
     """The actions of a worker class by name, base classes' first."""
-    return dict(_specs(cls))
+    return dict(_specs(cast("Hashable", cls)))
 
 
 @cache

@@ -55,9 +55,9 @@ SPEC = action_specs(Worker)["all"]
 def test_a_form_has_a_field_for_each_option_but_the_dry_run() -> None:
     kinds = {field.name: field.kind for field in SPEC.fields()}
     assert kinds == {
-        "name": "text", "story": "textarea", "age": "number", "price": "decimal", "active": "checkbox", "colour":
-        "select", "size": "select", "tags": "multiselect", "day": "date", "at": "time", "when": "datetime", "extra": "json",
-        "token": "secret", "file": "file", "shop": "select",
+        "name": "text", "story": "textarea", "age": "number", "price": "decimal", "active": "checkbox",
+        "colour": "select", "size": "select", "tags": "multiselect", "day": "date", "at": "time",
+        "when": "datetime", "extra": "json", "token": "secret", "file": "file", "shop": "select",
     }  # fmt: skip
     assert SPEC.dry_run == "check"
 
