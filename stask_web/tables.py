@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import TextIO
 
 from .errors import STaskError
 
@@ -24,6 +25,7 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 _BLOCK = 64 * 1024
 _SAMPLE_ROWS = 20
+_LONGEST_LINE = 1024 * 1024
 # The longer mark first: UTF-16's is the beginning of UTF-32's.
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -227,15 +229,20 @@ def _header(cells: list[str]) -> list[str]:
 class _Records:
     """The records of a csv file with the line on which each begins; skips what a sloppy quote broke, and says so."""
 
-    def __init__(self, source: Iterator[str], delimiter: str, skip: int) -> None:
-        self._lines = islice(source, skip, None)
-        self._line = skip
+    def __init__(self, source: TextIO, delimiter: str, skip: int) -> None:
+        self._source = source
+        self._line = 0
         self._raw: list[str] = []
+        for _ in range(skip):
+            source.readline()
+            self._line += 1
         self._reader = csv.reader(self._feed(), delimiter=delimiter, strict=True)
         self._delimiter = delimiter
 
     def _feed(self) -> Iterator[str]:
-        for text in self._lines:
+        while text := self._source.readline(_LONGEST_LINE):
+            if len(text) == _LONGEST_LINE:
+                raise TableError(f"Line {self._line + len(self._raw) + 1} never ends: this is not a table of rows.")
             self._raw.append(text)
             yield text
 

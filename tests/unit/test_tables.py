@@ -61,6 +61,10 @@ def test_excels_own_delimiter_line_is_honoured(tmp_path):
     assert list(table.rows()) == [Row(3, {"a": "1", "b": "2"})]
 
 
+def test_line_ends_of_an_old_mac_are_line_ends(tmp_path):
+    assert list(table_of(tmp_path, "a,b\r1,2\r").rows()) == [Row(2, {"a": "1", "b": "2"})]
+
+
 def test_lines_are_counted_in_the_file_not_in_rows(tmp_path):
     table = table_of(tmp_path, 'a,b\n\n1,"x\ny\nz"\n,\n2,w\n')
     assert [(row.line, row.values["b"]) for row in table.rows()] == [(3, "x\ny\nz"), (7, "w")]
@@ -78,6 +82,8 @@ def test_lines_are_counted_in_the_file_not_in_rows(tmp_path):
         (b"a,b\n", "no rows below"),
         (b"a,b\n\n,\n", "no rows below"),
         (b"MZ\x90\x00\x03\x00", "not a text table"),
+        (b"x" * (1 << 20), "Line 1 never ends"),
+        (b"a,b\n1," + b"x" * (1 << 20), "Line 2 never ends"),
         (b"a,A\n1,2\n", "Column 'A' appears twice"),
         ("ціна,b\n1,2\n".encode() + b"\xd0", "damaged at line 3"),
         (b"\xff\xfea\0,\0b\0\n\0" + b"1\0,\0" + b"\x00\xd8", "damaged near line 2"),

@@ -28,6 +28,7 @@ def skip_empty(migration_context: object, revision: object, directives: list) ->
     autogenerate = getattr(context.config.cmd_opts, "autogenerate", False)
     if autogenerate and directives[0].upgrade_ops.is_empty():
         directives[:] = []
+        context.config.print_stdout("Nothing to change.")
 
 
 run()
