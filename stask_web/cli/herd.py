@@ -124,6 +124,7 @@ class Herd:
             self._selector.register(self._ready_fd, selectors.EVENT_READ)
         try:
             self._look_after()
+            self.say("Stopping. Tasks that are not done start again with the next start.")
             self._end_all()
         finally:
             for child in self.children:

@@ -150,6 +150,7 @@ class Up:
 
     def nap(self) -> None:
         """Start a task that takes a minute, and wait until it runs."""
+        assert self.address
         started = self.folder / "started"
         started.unlink(missing_ok=True)
         result = self.command("create", "nap", "nap", "--option", f"started={started}")
@@ -287,9 +288,7 @@ def test_a_killed_worker_is_back_by_itself_and_takes_its_task_again(start: Calla
     assert "The worker ended (killed by SIGKILL)" in up.wait_for_line("The worker ended")
 
 
-def test_a_taken_port_is_one_clear_line_before_anything_starts(
-    start: Callable[..., Up], tmp_path: Path
-) -> None:
+def test_a_taken_port_is_one_clear_line_before_anything_starts(start: Callable[..., Up], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         up = start("--port", str(port))
