@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .reload import EVERY, Sources
+
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 10.0
 #: A child that lived this long was healthy: its next restart is quick again.
@@ -22,6 +24,8 @@ _HEALTHY = 20.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds from the last polite signal to SIGKILL.
 _LAST_WAIT = 1.0
+#: Seconds that tasks get to end when the code changed.
+RELOAD_DRAIN = 0.5
 
 
 @dataclass
@@ -70,6 +74,11 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
+    def renew(self) -> None:
+        """End it and have it started again at once."""
+        self.kill()
+        self.process, self.due, self.delay = None, 0.0, _FIRST_DELAY
+
     def postpone(self, now: float) -> float:
         """Put off the next start and tell by how many seconds: longer each time, short again after a healthy life."""
         if now - self.started >= _HEALTHY:
@@ -89,6 +98,7 @@ class Herd:
     :param say: prints one line for people.
     :param on_ready: called once, with no argument, when a byte arrives at ``ready_fd``.
     :param ready_fd: the reading end of a pipe that a child writes to when it is ready.
+    :param sources: asked now and then whether a file changed; then all children start anew.
     """
 
     def __init__(
@@ -99,12 +109,14 @@ class Herd:
         say: Callable[[str], None],
         on_ready: Callable[[], None] | None = None,
         ready_fd: int | None = None,
+        sources: Sources | None = None,
     ) -> None:
         self.children = list(children)
         self.drain = drain
         self.say = say
         self._on_ready = on_ready
         self._ready_fd = ready_fd
+        self._sources = sources
         self._stops = 0
         self._selector = selectors.DefaultSelector()
 
@@ -116,7 +128,9 @@ class Herd:
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         os.set_blocking(writer, False)
-        handlers = {sig: signal.signal(sig, self._stop) for sig in _STOP_SIGNALS}
+        # What started us may have it ignored, as nohup does with SIGHUP.
+        wanted = [sig for sig in _STOP_SIGNALS if sig == signal.SIGINT or signal.getsignal(sig) != signal.SIG_IGN]
+        handlers = {sig: signal.signal(sig, self._stop) for sig in wanted}
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _ignore)
         wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         self._selector.register(reader, selectors.EVENT_READ)
@@ -125,7 +139,7 @@ class Herd:
         try:
             self._look_after()
             self.say("Stopping. Tasks that are not done start again with the next start.")
-            self._end_all()
+            self._end_all(self.drain)
         finally:
             for child in self.children:
                 child.kill()
@@ -143,7 +157,14 @@ class Herd:
             for child in self.children:
                 self._tend(child, now)
             waits = [child.due - now for child in self.children if child.process is None]
+            if self._sources is not None:
+                waits.append(EVERY)
             self._wait(min(waits) if waits else None)
+            if self._sources is not None and not self._stops and (path := self._sources.changed()):
+                self.say(f"{path.name} changed. Starting anew.")
+                self._end_all(RELOAD_DRAIN)
+                for child in self.children:
+                    child.renew()
 
     def _tend(self, child: Child, now: float) -> None:
         code = child.ended()
@@ -154,11 +175,11 @@ class Herd:
         if child.process is None and now >= child.due:
             child.start()
 
-    def _end_all(self) -> None:
+    def _end_all(self, drain: float) -> None:
         """Ask, remind, kill: SIGTERM, after the drain time or a second Ctrl-C a second one, then SIGKILL."""
         for child in self.children:
             child.signal(signal.SIGTERM)
-        self._wait_for_all(self.drain, stops=1)
+        self._wait_for_all(drain, stops=1)
         for child in self.children:
             child.signal(signal.SIGTERM)
         self._wait_for_all(_LAST_WAIT, stops=2)

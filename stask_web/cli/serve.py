@@ -18,6 +18,7 @@ from .herd import Child, Herd
 from .lifeline import tie_to_parent
 from .output import Failure
 from .ports import base_url, listen
+from .reload import Sources
 from .workers import ready_state
 
 #: Seconds that tasks get to end when ``up`` is stopped; what is unfinished then starts again with the next ``up``.
@@ -32,15 +33,22 @@ concurrency_option = click.option(
 @concurrency_option
 @click.option("--drain", type=click.FloatRange(min=0), help="Seconds that tasks get to end at a stop; see STASK_DRAIN.")
 @click.option("--parent", type=int, hidden=True)
-def work(concurrency: int | None, drain: float | None, parent: int | None) -> None:
+@pass_script_info
+def work(info: ScriptInfo, concurrency: int | None, drain: float | None, parent: int | None) -> None:
     """Run tasks until stopped.
 
     SIGTERM or Ctrl-C lets running tasks end for the drain time and gives back the others; a second one ends at once.
+    With flask --debug it starts anew when the code changes.
     """
     if parent is not None:
         tie_to_parent(parent)
     _need_posix()
-    _find_workers(ready_state())
+    state = ready_state()
+    _find_workers(state)
+    if parent is None and current_app.debug and info.create_app is None:
+        wait = state.settings.drain if drain is None else drain
+        child = _worker(info.app_import_path, concurrency, drain)
+        raise SystemExit(Herd([child], drain=wait, say=click.echo, sources=_sources()).run())
     from ..engines.supervisor import Supervisor
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -78,6 +86,7 @@ def up(info: ScriptInfo, host: str, port: int, concurrency: int | None, drain: f
             say=click.echo,
             on_ready=lambda: click.echo("\n".join(notes)),
             ready_fd=reader,
+            sources=_sources(),
         )
         raise SystemExit(herd.run())
 
@@ -91,11 +100,21 @@ def _children(
     serve = [sys.executable, "-m", f"{__package__}.web", *name, "--fd", str(listener), "--ready", str(ready), *parent]
     children = [Child("web server", serve, environ, fds=(listener, ready))]
     if state.settings.engine == "database":
-        work = [sys.executable, "-m", "flask", *name, "stask", "work", "--drain", str(drain), *parent]
-        if concurrency:
-            work += ["--concurrency", str(concurrency)]
-        children.append(Child("worker", work, environ))
+        children.append(_worker(app, concurrency, drain))
     return children
+
+
+def _worker(app: str | None, concurrency: int | None, drain: float | None) -> Child:
+    command = [sys.executable, "-m", "flask", *(["--app", app] if app else []), "stask", "work"]
+    for name, value in (("--concurrency", concurrency), ("--drain", drain), ("--parent", os.getpid())):
+        if value is not None:
+            command += [name, str(value)]
+    return Child("worker", command, {**os.environ, "PYTHONUNBUFFERED": "1"})
+
+
+def _sources() -> Sources | None:
+    """What to look at for changes, while debugging."""
+    return Sources() if current_app.debug else None
 
 
 def _find_workers(state: State) -> None:

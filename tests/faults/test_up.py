@@ -53,7 +53,7 @@ class Up:
     :param folder: where its instance folder and workers lie.
     """
 
-    def __init__(self, folder: Path, *options: str, repository: Path) -> None:
+    def __init__(self, folder: Path, *options: str, repository: Path, debug: bool = False) -> None:
         self.folder = folder
         self.mark = uuid.uuid4().hex
         self.environ = {
@@ -67,7 +67,17 @@ class Up:
         self._flask = [sys.executable, "-m", "flask", "--app", "wsgi", "stask"]
         self._repository = repository
         self.process = subprocess.Popen(
-            [*self._flask, "up", "--port", "0", "--concurrency", "1", *options],
+            [
+                *self._flask[:-1],
+                *(["--debug"] if debug else []),
+                "stask",
+                "up",
+                "--port",
+                "0",
+                "--concurrency",
+                "1",
+                *options,
+            ],
             cwd=repository,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -125,7 +135,13 @@ class Up:
         """Another ``flask stask ...`` on the same instance, which does not count as one of its processes."""
         environ = {name: value for name, value in self.environ.items() if name != MARK}
         return subprocess.run(
-            [*self._flask, *args], cwd=self._repository, env=environ, capture_output=True, text=True, timeout=PATIENCE
+            [*self._flask, *args],
+            cwd=self._repository,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
 
     def processes(self, words: str = "") -> list[int]:
@@ -185,8 +201,8 @@ def start(tmp_path: Path, repository: Path) -> Iterator[Callable[..., Up]]:
     (tmp_path / "nap_workers.py").write_text(textwrap.dedent(WORKERS))
     running: list[Up] = []
 
-    def start(*options: str) -> Up:
-        running.append(Up(tmp_path, *options, repository=repository))
+    def start(*options: str, debug: bool = False) -> Up:
+        running.append(Up(tmp_path, *options, repository=repository, debug=debug))
         return running[-1]
 
     yield start
@@ -308,7 +324,9 @@ def test_port_may_come_from_the_environment(
         port = other.getsockname()[1]
         environ = {**os.environ, "PORT": str(port), "STASK_INSTANCE": str(tmp_path / "instance")}
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "stask", "up"]
-        result = subprocess.run(command, cwd=repository, env=environ, capture_output=True, text=True, timeout=PATIENCE)
+        result = subprocess.run(
+            command, cwd=repository, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
     assert f"Port {port} is in use" in result.stderr
 
 
@@ -324,3 +342,15 @@ def test_a_second_start_takes_less_than_5_seconds_and_keeps_the_data(start: Call
     # Half of it is imports, and a test machine may be busy with other tests.
     assert time.monotonic() - begun < (5 if os.getloadavg()[0] < 1 else 15)
     assert not any(line.startswith(("Turned on", "Created")) for line in again.lines)
+
+
+def test_while_debugging_a_changed_file_starts_all_anew(start: Callable[..., Up]) -> None:
+    up = start(debug=True)
+    assert up.get() == 200
+    before = set(up.processes())
+    source = up.folder / "nap_workers.py"
+    source.write_text(source.read_text().replace("def task_ping", "def task_pong"))
+    up.wait_for_line("nap_workers.py changed")
+    wait_until(lambda: set(up.processes()) & before == {up.process.pid} and up.processes("stask work"))
+    assert up.get() == 200
+    assert up.command("run", "nap", "pong", "--wait").returncode == 0

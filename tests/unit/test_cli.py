@@ -190,7 +190,7 @@ def finish_soon(app: Flask, status: Status, message: str) -> threading.Thread:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(Status.COMPLETED, 0), (Status.FAILED, 1), (Status.CANCELLED, 1)], ids=lambda value: str(value)
+    ("status", "code"), [(Status.COMPLETED, 0), (Status.FAILED, 1), (Status.CANCELLED, 1)], ids=str
 )
 def test_run_wait_exits_with_0_only_when_the_task_completed(run: Invoke, app: Flask, status: Status, code: int) -> None:
     thread = finish_soon(app, status, "So it ended.")
