@@ -3,6 +3,7 @@
 import { tell } from "./bus.js";
 import { addressOf, on, root } from "./dom.js";
 import { confirmed } from "./dialog.js";
+import { refresh } from "./tasks.js";
 import { Offline, Refused, SignedOut, ask } from "./http.js";
 
 export function start() {
@@ -23,6 +24,8 @@ async function send(form, button) {
     const { message, undo } = await answer.json().catch(() => ({}));
     tell("toast", { text: message ?? form.dataset.done, undo });
     tell("poke");
+    const region = form.closest("[data-partial]");
+    if (region) await refresh(region).catch(() => {});
   } catch (error) {
     fail(form, error);
   } finally {

@@ -51,7 +51,7 @@ function started(form, { url }) {
   draft.forget(addressOf(form));
   forget(form);
   const dialog = form.closest("dialog");
-  const region = dialog?.opener?.closest("[data-partial]");
+  const region = dialog?.opener?.closest("[data-widget]");
   if (!region) return void location.assign(url);
   dialog.close();
   refresh(region);

@@ -4,6 +4,11 @@ import { hear } from "./bus.js";
 import { all, on, parse, replace } from "./dom.js";
 import { getHtml, partial } from "./http.js";
 
+const RETRY = 3000;
+// For each list on the page, the digest it was told last and that of its last drawing. A drawing with fewer rights than the
+// news never has the digest of the news, so its own (data-digest) is not enough.
+const told = new WeakMap();
+const drawn = new WeakMap();
 const fetching = new WeakSet();
 
 export function start() {
@@ -11,14 +16,14 @@ export function start() {
     for (const place of all("[data-stat]")) {
       const value = counts[place.dataset.stat];
       if (value === undefined) continue;
-      const text = String(value);
+      const text = value.toLocaleString(document.documentElement.lang || "en");
       if (place.textContent !== text) place.textContent = text;
-      place.closest("[data-stat-box]")?.classList.toggle("is-zero", text === "0");
+      place.closest("[data-stat-box]")?.classList.toggle("is-zero", value === 0);
     }
   });
   hear("list", ({ filter, digest }) => {
     for (const list of all("[data-list]")) {
-      if (list.dataset.list === filter && list.dataset.digest !== digest) renew(list, digest);
+      if (list.dataset.list === filter) hearOf(list, digest);
     }
   });
   on("click", "[data-list-pill]", (event, pill) => {
@@ -32,27 +37,39 @@ const inUse = (list) => list.matches(":hover, :focus-within") && !list.hasAttrib
 
 const ids = (list) => all("[data-task]", list).map((row) => row.dataset.task);
 
+function hearOf(list, digest) {
+  told.set(list, digest);
+  if (digest !== list.dataset.digest && digest !== drawn.get(list) && list.dataset.partial) renew(list, digest);
+}
+
 async function renew(list, digest) {
-  if (fetching.has(list) || !list.dataset.partial) return;
+  if (fetching.has(list)) return;
   fetching.add(list);
   try {
     const fresh = parse(await getHtml(partial(list.dataset.partial))).firstElementChild;
-    if (!fresh) return;
-    const known = new Set(ids(list));
-    const more = ids(fresh).filter((id) => !known.has(id)).length;
-    const pill = list.id && document.querySelector(`[data-list-pill="${CSS.escape(list.id)}"]`);
-    if (more && pill && inUse(list)) offer(list, fresh, pill, more, digest);
-    else show(list, fresh);
+    if (fresh && list.isConnected) bring(list, fresh, digest);
   } catch {
-    // The digest stays the old one, so the next news tries again.
+    setTimeout(() => list.isConnected && hearOf(list, told.get(list)), RETRY);
   } finally {
     fetching.delete(list);
   }
 }
 
-function offer(list, fresh, pill, more, digest) {
+function bring(list, fresh, digest) {
+  const latest = told.get(list);
+  const before = new Set(ids(list));
+  const more = ids(fresh).filter((id) => !before.has(id)).length;
+  const pill = list.id && document.querySelector(`[data-list-pill="${CSS.escape(list.id)}"]`);
+  const waits = more && pill && inUse(list);
+  drawn.set(waits ? list : fresh, digest);
+  if (waits) offer(list, fresh, pill, more);
+  else show(list, fresh);
+  // It changed once more while it was on its way, and that was told only once.
+  if (latest !== digest) hearOf(waits ? list : fresh, latest);
+}
+
+function offer(list, fresh, pill, more) {
   list.fresh = fresh;
-  list.dataset.digest = digest;
   pill.textContent = pill.dataset.words.replace("{n}", more);
   pill.hidden = false;
 }
@@ -60,9 +77,9 @@ function offer(list, fresh, pill, more, digest) {
 function show(list, fresh) {
   const pill = list.id && document.querySelector(`[data-list-pill="${CSS.escape(list.id)}"]`);
   if (pill) pill.hidden = true;
-  const known = new Set(ids(list));
+  const before = new Set(ids(list));
   replace(list, fresh);
   all("[data-task]", fresh)
-    .filter((row) => !known.has(row.dataset.task))
+    .filter((row) => !before.has(row.dataset.task))
     .forEach((row) => row.classList.add("is-new"));
 }

@@ -123,9 +123,11 @@ export class LogPanel {
   async older() {
     const first = this.view.offset("first");
     if (first === undefined) return;
-    const { lines } = await this.fetch({ before: this.positionAt(first), n: PAGE });
-    if (!lines.length || this.view.offset("first") !== first) return;
-    this.view.prepend(lines, this.scroller);
+    let page = { start: this.positionAt(first), lines: [], more: true };
+    // A long stretch of reports holds no lines: go on to what stands before it.
+    while (!page.lines.length && page.more) page = await this.fetch({ before: page.start, n: PAGE });
+    if (!page.lines.length || this.view.offset("first") !== first) return;
+    this.view.prepend(page.lines, this.scroller);
     if (this.view.cut("last")) this.spilled = true;
   }
 

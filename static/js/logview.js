@@ -48,16 +48,16 @@ export class LogView {
     return piece;
   }
 
-  line({ kind, level, level_text: word, text, time, iso, at }) {
+  /** One line of the server's JSON as an element. */
+  line(entry) {
     const line = this.template.content.firstElementChild.cloneNode(true);
-    line.dataset.kind = kind;
-    line.dataset.level = level;
-    line.dataset.at = at;
+    Object.assign(line.dataset, { kind: entry.kind, level: entry.level, at: entry.at });
+    if (entry.continued) line.toggleAttribute("data-continued", true);
     const stamp = line.querySelector("time");
-    stamp.textContent = time;
-    stamp.dateTime = iso;
-    line.querySelector(".log-level").textContent = word;
-    line.querySelector(".log-text").textContent = text;
+    stamp.textContent = entry.time;
+    stamp.dateTime = entry.timestamp;
+    line.querySelector(".log-level").textContent = entry.level;
+    line.querySelector(".log-text").textContent = entry.message;
     line.hidden = !this.matches(line);
     return line;
   }

@@ -8,12 +8,13 @@ import * as launch from "./launch.js";
 import * as lists from "./lists.js";
 import * as live from "./live.js";
 import * as log from "./log.js";
+import * as menu from "./menu.js";
 import * as tasks from "./tasks.js";
 import * as theme from "./theme.js";
 import * as time from "./time.js";
 import * as toast from "./toast.js";
 import * as upload from "./upload.js";
 
-for (const behaviour of [toast, theme, connection, dialog, async, launch, upload, log, tasks, lists, time, keys, live]) {
+for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, upload, log, tasks, lists, time, keys, live]) {
   behaviour.start();
 }

@@ -79,7 +79,7 @@ async function askOnce() {
 }
 
 function spread({ tasks = [], lists = [], stats = null }) {
-  running = (stats?.counts?.running ?? 0) > 0;
+  running = (stats?.running ?? 0) > 0;
   for (const { id, gone, task, journal } of tasks) {
     if (gone) {
       tell("gone", { task: id });

@@ -65,8 +65,10 @@ function mayChange(place) {
   return true;
 }
 
-/** Draw a `[data-partial]` part anew, whatever it shows now. */
+/** Draw a `[data-partial]` part anew, whatever it shows now. A question that is being asked in it is waited for. */
 export async function refresh(part) {
+  const question = part.querySelector("dialog[open]");
+  if (question) await new Promise((resolve) => question.addEventListener("close", resolve, { once: true }));
   const fresh = parse(await getHtml(partial(part.dataset.partial))).firstElementChild;
   if (!fresh || !part.isConnected) return null;
   fresh.classList.add("is-changed");
