@@ -16,6 +16,7 @@ from ..status import Status
 from ..text import clean
 from .group import stask_group
 from .output import Failure, json_option, print_json, print_table, warn
+from .watch import newest
 from .workers import ready_state
 
 _LOOK = 0.2
@@ -34,7 +35,7 @@ def tasks(status: str | None, worker: str | None, limit: int, as_json: bool) -> 
         query = query.filter(Task.status == Status[status.upper()])
     if worker:
         query = query.by_identifier(worker)
-    found = query.order_by(Task.id.desc()).limit(limit).all()
+    found = [newest(state, task) for task in query.order_by(Task.id.desc()).limit(limit)]
     if as_json:
         print_json([task_json(task) for task in found])
         return
@@ -52,7 +53,7 @@ def tasks(status: str | None, worker: str | None, limit: int, as_json: bool) -> 
 def show(task_id: int, as_json: bool) -> None:
     """Show one task with its options and attempts."""
     state = ready_state()
-    task = state.tasks.get(task_id)
+    task = newest(state, state.tasks.get(task_id))
     starts = attempts(state.database, task_id)
     if as_json:
         names = ("number", "started_at", "ended_at", "outcome", "message")

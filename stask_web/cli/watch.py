@@ -10,6 +10,7 @@ import click
 
 from ..formatting import Surroundings, fields, outcome, task_title, waiting_for
 from ..models import Task
+from ..news import freshen
 from ..queries import live_processes, place_in_queue
 from ..state import State
 from ..status import Status
@@ -33,13 +34,18 @@ def watch(state: State, task: Task, *, quiet: bool) -> Task:
         while not task.is_finished():
             line.show(_text(state, task))
             time.sleep(_LOOK)
-            task = state.tasks.get(task.id)
+            task = newest(state, state.tasks.get(task.id))
     except KeyboardInterrupt:
         line.close()
         warn(f"Task {task.id} goes on without you. Stop it with: flask stask cancel {task.id}")
         raise SystemExit(_INTERRUPTED) from None
     line.close()
     return task
+
+
+def newest(state: State, task: Task) -> Task:
+    """The task with the numbers of its journal: its row is behind them while the action holds the database."""
+    return freshen(task, state.journals.of(task.id).progress()) if task.is_running() else task
 
 
 def end_of(task: Task, *, quiet: bool) -> None:

@@ -166,6 +166,17 @@ def test_run_here_of_a_task_that_fails_fails(run: Invoke) -> None:
     assert failed(run("run", "greet", "sulk", "--here"), "Not today.")
 
 
+def test_a_running_task_is_shown_with_the_numbers_of_its_journal(run: Invoke, app: Flask) -> None:
+    run("create", "greet", "hello")
+    state = state_of(app)
+    with state.database.write() as connection:
+        connection.execute(sa.update(Task).values(status=Status.RUNNING, attempt_no=1, lane=None))
+    told = {"progress": 37, "processed": 1204, "total": 3201, "message": "Greeting"}
+    state.journals.of(1).write([{"t": time.time(), "a": 1, "k": "progress", "p": told}])
+    assert json.loads(run("show", "1", "--json").output)["processed"] == 1204
+    assert json.loads(run("tasks", "--json").output)[0]["message"] == "Greeting"
+
+
 def test_run_here_prints_one_json_document(run: Invoke) -> None:
     told = json.loads(run("run", "greet", "hello", "--data", '{"name": "Bo"}', "--here", "--json").stdout)
     assert (told["status_text"], told["message"]) == ("completed", "Hello Bo")
