@@ -317,13 +317,13 @@ def _pairs(items: Iterable[Any]) -> list[Choice]:
     return pairs
 
 
+#: Kinds of files and the like, which people write in capitals.
+_CAPITALS = frozenset("csv tsv json xml xls xlsx pdf html sql zip txt url api sku eur usd uah gbp png jpg svg".split())
+
+
 def _label(value: Any) -> str:
     text = str(value)
-    return (
-        text.upper()
-        if text.isascii() and text.isalpha() and len(text) <= 4 and text.islower()
-        else text.replace("_", " ").capitalize()
-    )
+    return text.upper() if text in _CAPITALS else text.replace("_", " ").capitalize()
 
 
 def _constraints(metadata: Sequence[Any], kind: str) -> dict[str, Any]:

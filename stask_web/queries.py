@@ -97,7 +97,9 @@ def _database() -> Database:
 
 
 def task_or_none(database: Database, task_id: int) -> Task | None:
-    """One task by id."""
+    """One task by id; an id that no column can hold is nobody's."""
+    if not 0 < task_id < 2**63:
+        return None
     with database.session() as session:
         return session.get(Task, task_id)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from flask import Blueprint, abort
+from flask import Blueprint, abort, current_app, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from ..paths import STATIC, TEMPLATES
 from ..state import State
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 __all__ = ["create_blueprint", "template_globals"]
 
@@ -24,18 +27,29 @@ def create_blueprint(state: State) -> Blueprint:
     )
     for module in (checks, errors, dashboard, workers, launch, uploads, tasks, task, live, downloads, health):
         module.register(bp)
-    bp.get("/<path:anything>", endpoint="nothing")(nothing)
+    bp.record_once(_take_what_is_left)
     bp.record_once(_check_tokens_ourselves)
     return bp
 
 
+def _take_what_is_left(setup: Any) -> None:
+    """Unknown addresses are ours below a prefix of ours; without one they are the host's."""
+    if setup.url_prefix:
+        setup.add_url_rule("/<path:anything>", "nothing", nothing, methods=METHODS)
+
+
 def nothing(anything: str) -> NoReturn:
-    """An unknown address below our prefix gets our page, not the host's."""
+    """What no other route takes gets our page, not the host's: 405 when the address takes another method, else 404."""
+    adapter = current_app.create_url_adapter(request)
+    assert adapter is not None
+    known = [method for method in METHODS if adapter.match(method=method)[0] != "stask.nothing"]
+    if known:
+        raise MethodNotAllowed(known)
     abort(404)
 
 
 def _check_tokens_ourselves(setup: Any) -> None:
-    """With the host's CSRFProtect we call its check ourselves, after asking who it is: a visitor first learns that he must sign in."""
+    """With the host's CSRFProtect we call its check ourselves, after asking who it is."""
     protect = setup.app.extensions.get("csrf")
     if protect is not None:
         protect.exempt(setup.blueprint)

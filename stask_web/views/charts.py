@@ -34,13 +34,19 @@ def hour_bars(hours: Sequence[Mapping[str, Any]]) -> list[HourBar]:
         done, failed = _height(row["completed"], most), _height(row["failed"], most)
         start: datetime = row["hour"].astimezone()
         words = f"{start:%H:%M}: {number(row['completed'])} completed, {number(row['failed'])} failed"
-        empty = not (row["completed"] or row["failed"])
+        top = round(HEIGHT - done, 2)
         bars.append(
             HourBar(
-                round(index * step, 2), round(HEIGHT - done, 2), done, round(max(0.0, HEIGHT - done - failed), 2), failed, words,
-                f"{start:%H:%M}", empty,
+                x=round(index * step, 2),
+                done_y=top,
+                done_height=done,
+                failed_y=round(max(0.0, top - failed), 2),
+                failed_height=failed,
+                label=words,
+                hour=f"{start:%H:%M}",
+                empty=not (row["completed"] or row["failed"]),
             )
-        )  # fmt: skip
+        )
     return bars
 
 

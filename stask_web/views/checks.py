@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, jsonify, redirect, request, url_for
+from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from wtforms import ValidationError
@@ -12,11 +12,16 @@ from wtforms import ValidationError
 from ..errors import TablesMissing
 from ..state import current_state
 from .errors import BadToken, message_page
-from .visitor import Visitor, wants_json
+from .visitor import ask_visitor, wants_json
 
 _OPEN = {"stask.static", "stask.health"}
+#: Bytes that a launch form may have beside its file.
+_REST = 256 * 1024
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
-_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
 
 
 def register(bp: Blueprint) -> None:
@@ -36,7 +41,7 @@ def csrf_token() -> str:
 def _limit_body() -> None:
     """A form with a file may be as large as an upload may be, whatever the host allows elsewhere."""
     if request.method == "POST" and request.endpoint == "stask.launch":
-        request.max_content_length = current_state().settings.max_upload + 1024 * 1024
+        request.max_content_length = current_state().settings.max_upload + _REST
 
 
 def _check_tables() -> None:
@@ -47,12 +52,9 @@ def _check_tables() -> None:
 def _check_user() -> ResponseReturnValue | None:
     if request.endpoint in _OPEN:
         return None
-    policy = current_state().policy
-    user = policy.current_user()
-    if user is not None:
-        g.stask_visitor = Visitor(policy, user)
+    if ask_visitor() is not None:
         return None
-    address = policy.login_url(_way_back())
+    address = current_state().policy.login_url(_way_back())
     if wants_json():
         return jsonify(error="Sign in first.", login=address), 401
     return redirect(address) if address else message_page(401)
@@ -66,7 +68,7 @@ def _way_back() -> str:
 
 
 def _check_token() -> None:
-    if request.method not in _UNSAFE or not current_app.config.get("WTF_CSRF_ENABLED", True) or g.get("csrf_valid"):
+    if request.method not in _UNSAFE or not current_app.config.get("WTF_CSRF_ENABLED", True):
         return
     host = current_app.extensions.get("csrf")
     if host is not None:

@@ -1,4 +1,4 @@
-"""Downloads: results, further files, logs. Streamed, as attachments only, and never a file that the task did not record."""
+"""Downloads: results, further files, logs. Streamed, as attachments only, and only files that the task recorded."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ def _send(state: State, task: Task, record: dict[str, Any] | None) -> Response:
 
 
 def _inside(state: State, task: Task, path: Path) -> Path | None:
-    """The path when it lies where results may lie, links followed; None otherwise. The row is no proof: it may be old or changed."""
+    """The path, links followed, when it lies where results may lie; None otherwise.
+
+    The row is no proof: it may be old, or somebody else may have changed it.
+    """
     try:
         real = path.resolve(strict=True)
     except (OSError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Error answers of our blueprint: a page or JSON that says what happened and what to do, never a path, SQL or traceback."""
+"""Error answers: a page or JSON that says what happened and what to do, never a path, SQL or traceback."""
 
 from __future__ import annotations
 

@@ -224,7 +224,10 @@ def _launched(state: State, form_key: str) -> Task | None:
 
 
 def _seconds_to_wait(state: State, user_id: Any) -> int:
-    """How long until this person may start another task; 0 for now. Only what came from a form counts, whichever process took it."""
+    """How long until this person may start another task; 0 for now.
+
+    What came from a form counts, whichever process took it; what the host's code creates in his name does not.
+    """
     rate = state.settings.launch_rate
     since = time.time() - MINUTE
     newest = sa.select(Task.id).order_by(Task.id.desc()).limit(max(1000, rate * 20)).subquery()

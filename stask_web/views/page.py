@@ -18,7 +18,7 @@ from ..status import Status
 from .checks import csrf_token
 from .icons import icon
 from .shown import Shown, show_all
-from .visitor import Visitor, visitor
+from .visitor import Visitor, known_visitor, visitor
 
 THEMES = ("system", "light", "dark")
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
@@ -161,9 +161,6 @@ def render(template: str, section: str = "", **context: Any) -> str:
 
 def render_message(status: int, words: Any, code: str | None = None, note: str | None = None) -> str:
     """A page that says one thing. It asks nothing of the database or the user, for either may be what is broken."""
-    from flask import g
-
-    person = g.get("stask_visitor") if status in (400, 404, 405, 409, 410, 413, 422, 429, 403) else None
-    ui = Ui("", person)
+    ui = Ui("", known_visitor() if status < 500 else None)
     ui.__dict__["tray"] = []
     return render_template("stask_web/message.html", ui=ui, status=status, words=words, code=code, note=note)

@@ -1,4 +1,4 @@
-"""Tasks with everything a template needs beside the row: look, texts, names, rights, files. Templates decide nothing."""
+"""Tasks with everything a template needs beside the row: look, texts, names, rights, files."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import Blueprint, abort, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import InvalidOptions, UploadRefused
@@ -31,6 +31,8 @@ def register(bp: Blueprint) -> None:
 def begin(identifier: str) -> ResponseReturnValue:
     """Say what will come: ``{action, field, name, size}`` -> 201 ``{token, chunk, url}``."""
     asked = request.get_json(silent=True)
+    if not isinstance(asked, dict) and not visitor().may("launch"):
+        abort(403)
     if not isinstance(asked, dict):
         raise InvalidOptions({"": "Send a JSON object: action, field, name, size."})
     _, spec = the_action(identifier, str(asked.get("action", "")))

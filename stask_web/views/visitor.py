@@ -1,11 +1,14 @@
-"""Who asks, and what he may: one object for each request, kept in ``g``."""
+"""Who asks, and what he may: one object for each request.
+
+It is kept in the request's environ: ``g`` outlives a request where a test keeps an app context open.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, cast
 
-from flask import Response, abort, g, request
+from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
 from ..access import AccessPolicy
@@ -15,6 +18,8 @@ from ..options import ActionSpec
 from ..queries import task_or_none, worker_record
 from ..state import State, current_state
 from ..worker import find_spec
+
+_KEY = "stask.visitor"
 
 
 class Visitor:
@@ -40,7 +45,7 @@ class Visitor:
         return self.name_of(self.id)
 
     def name_of(self, user_id: Any) -> str:
-        """The name of whoever started something, asked once a request; "" when nobody did, "someone" when nobody knows."""
+        """The name of whoever started something; "" when nobody did, "someone" when nobody knows him."""
         if user_id is None:
             return ""
         if user_id not in self._names:
@@ -49,14 +54,29 @@ class Visitor:
 
 
 def visitor() -> Visitor:
-    """The visitor of this request; also outside our own pages, where a host draws a widget."""
-    found: Visitor | None = g.get("stask_visitor")
+    """The visitor of this request; also outside our own pages, where a host draws a widget.
+
+    :raises Unauthorized: nobody is signed in.
+    """
+    found = known_visitor() or ask_visitor()
     if found is None:
-        policy = current_state().policy
-        user = policy.current_user()
-        if user is None:
-            raise Unauthorized
-        found = g.stask_visitor = Visitor(policy, user)
+        raise Unauthorized
+    return found
+
+
+def known_visitor() -> Visitor | None:
+    """The visitor if he was asked for already: asks nothing, for pages that must not fail."""
+    found: Visitor | None = request.environ.get(_KEY)
+    return found
+
+
+def ask_visitor() -> Visitor | None:
+    """Ask the policy who it is; None when nobody is signed in."""
+    policy = current_state().policy
+    user = policy.current_user()
+    if user is None:
+        return None
+    found = request.environ[_KEY] = Visitor(policy, user)
     return found
 
 
@@ -87,7 +107,7 @@ def the_task(task_id: int, permission: str = "view") -> Task:
 
 
 def the_worker(identifier: str, permission: str = "view") -> WorkerRecord:
-    """The registered worker of that identifier, if the visitor may do ``permission`` to it; raises as :func:`the_task`."""
+    """The registered worker of that identifier, if the visitor may do that to it; raises as :func:`the_task`."""
     person = visitor()
     state = current_state()
     record = worker_record(state.database, identifier)
@@ -132,7 +152,7 @@ def wants_json() -> bool:
 
 
 def partial() -> str | None:
-    """Which part of the page is wanted (``?partial=1&part=row``): its name, "" for the main part, None for the whole page."""
+    """Which part of the page is wanted (``?partial=1&part=row``): "" for the main one, None for the whole page."""
     return request.args.get("part", "") if request.args.get("partial") else None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import g, render_template, url_for
+from flask import render_template, request, url_for
 from markupsafe import Markup
 
 from .. import news
@@ -23,13 +23,14 @@ from ..status import Status
 from ..text import clean
 from .page import Ui
 from .shown import Shown, show_all
-from .visitor import Visitor, visitor
+from .visitor import Visitor, ask_visitor, known_visitor, visitor
 
 log = logging.getLogger(__name__)
 
 #: How long a widget shows how its last task ended, before it goes back to rest.
 FRESH = timedelta(hours=1)
 BUTTONS = 2
+_KEY = "stask.widgets"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Widget:
 
 
 def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashboard") -> list[Widget]:
-    """The widgets of these workers that the visitor may see, drawn; those at work come first, then those used lately."""
+    """The widgets of these workers that the visitor may see; those at work first, then those used lately."""
     person = visitor()
     ui = Ui(section, person)
     classes = {record.identifier: state.registry.get(record.identifier) for record in records}
@@ -180,7 +181,7 @@ def _button(identifier: str, spec: ActionSpec) -> ActionButton:
 
 def _draw(widget: Widget) -> None:
     """Let the worker draw itself; whatever goes wrong in it stays in its card."""
-    g.setdefault("stask_widgets", {})[widget.identifier] = widget
+    request.environ.setdefault(_KEY, {})[widget.identifier] = widget
     try:
         widget.html = Markup(widget.worker.render_widget())
     except Exception as error:
@@ -199,7 +200,7 @@ def render_widget_template(template: str, **context: Any) -> str:
     :param context: of the worker; ``worker`` says whose widget it is.
     """
     worker = context.get("worker")
-    widget = g.get("stask_widgets", {}).get(getattr(worker, "identifier", None))
+    widget = request.environ.get(_KEY, {}).get(getattr(worker, "identifier", None))
     if widget is None and worker is not None:
         ui = Ui("dashboard", visitor())
         newest = last_tasks(current_state().database, [worker.identifier])
@@ -247,9 +248,4 @@ def stask_assets() -> Markup:
 
 
 def _anybody() -> Visitor | None:
-    from werkzeug.exceptions import Unauthorized
-
-    try:
-        return visitor()
-    except Unauthorized:
-        return None
+    return known_visitor() or ask_visitor()
