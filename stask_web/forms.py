@@ -125,7 +125,7 @@ class LaunchForm:
     # -- filling
 
     def fill(self, values: Mapping[str, Any]) -> None:
-        """Show these values instead of the defaults; what is no field is ignored. Uploads are taken over if they still can be."""
+        """Show these values instead of the defaults; uploads are taken over if they still can be."""
         for item in self.fields:
             if item.name not in values or item.kind == "secret":
                 continue
@@ -141,7 +141,7 @@ class LaunchForm:
         self.fill({name: values if len(values) > 1 else values[0] for name, values in texts.items()})
 
     def load_choices(self) -> None:
-        """Ask for the choices; they may depend on the values so far. A source that fails leaves an error at its field."""
+        """Ask for the choices, which may depend on the values. A source that fails leaves an error at its field."""
         values = {item.name: item.text for item in self.fields}
         for item in self.fields:
             try:
@@ -170,7 +170,7 @@ class LaunchForm:
         return values
 
     def read_json(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a JSON object. Files are named by the tokens of their uploads; a path from outside is never taken."""
+        """The values of a JSON object. Files are named by their uploads' tokens; a path from outside is never taken."""
         values: dict[str, Any] = {}
         for item in self.fields:
             if item.kind in ("file", "files"):
