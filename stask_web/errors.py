@@ -44,8 +44,16 @@ class InvalidOptions(STaskError):
         super().__init__(message or "; ".join(f"{name}: {text}" if name else text for name, text in errors.items()))
 
 
+class InvalidSchedule(InvalidOptions):
+    """Some of a schedule is not valid: its rule, time zone or options."""
+
+
 class TaskNotFound(STaskError):
     """There is no such task."""
+
+
+class ScheduleNotFound(STaskError):
+    """There is no such schedule."""
 
 
 class IllegalMove(STaskError):
