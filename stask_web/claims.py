@@ -9,6 +9,7 @@ fact of the row, so it wins over whatever the attempt says about itself.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from .text import clean
 CRASH_LIMIT = 3
 #: How many waiting tasks are let in by one statement at most.
 PROMOTE_LIMIT = 500
+#: Longest wait between two attempts of a task, in seconds.
+LONGEST_BACKOFF = 3600.0
 _MESSAGE_LIMIT = 4000
 
 RUNNING, PENDING = int(Status.RUNNING), int(Status.PENDING)
@@ -141,7 +144,10 @@ _VALUES = (
     "message = ?, error = ?, progress = COALESCE(?, progress), processed = COALESCE(?, processed), "
     "total = COALESCE(?, total), eta = NULL, warnings = ?, counts = ?, files = ?, owner = NULL"
 )
-_END = f"UPDATE s_tasks SET status = ?, finished_at = ?, duration = ?, result = ?, crashes = ?, unique_key = NULL, {_VALUES}"
+_END = (
+    "UPDATE s_tasks SET status = ?, finished_at = ?, duration = ?, result = ?, crashes = ?, unique_key = NULL, "
+    f"{_VALUES}"
+)
 _AGAIN = f"UPDATE s_tasks SET status = 10, due_at = ?, crashes = ?, {_VALUES}"
 _BACK = (
     "UPDATE s_tasks SET status = 10, lane = priority, attempts = attempts - 1, message = ?, eta = NULL, owner = NULL"
@@ -260,7 +266,8 @@ class Claims:
         elif outcome.kind in ("drained", "lost"):
             cursor.execute(self._back, (ended.message, *fence))
         else:
-            cursor.execute(self._again, (ended.due_at, _crashes(claim, outcome), *_values(ended.message, outcome), *fence))
+            values = _values(ended.message, outcome)
+            cursor.execute(self._again, (ended.due_at, _crashes(claim, outcome), *values, *fence))
         return ended if cursor.rowcount == 1 else None
 
     def _end_if_stopped(self, cursor: Cursor, claim: Claim, outcome: Outcome, now: float) -> Ended | None:
@@ -365,6 +372,12 @@ def decide(claim: Claim, outcome: Outcome, now: float) -> Ended:
         return Ended(FAILED, message, None)
     text = f"Attempt {claim.attempts} of {claim.max_attempts} stopped: {message}"
     return Ended(PENDING, clean(text, _MESSAGE_LIMIT), now + outcome.delay)
+
+
+def backoff(attempts: int, base: float) -> float:
+    """Seconds until the next attempt: doubled with each, at most :data:`LONGEST_BACKOFF`, with a jitter of 20 %."""
+    wait = min(LONGEST_BACKOFF, base * 2.0 ** min(attempts - 1, 20))
+    return wait * random.uniform(0.8, 1.2)
 
 
 def stopped_by(name: str | None, processed: int | None) -> str:

@@ -97,17 +97,17 @@ class Hand:
             self.stage_at, self._kill_grace = min(self.stage_at, now + grace), min(self._kill_grace, kill_grace)
 
     def next_stage(self) -> str | None:
-        """Go one stage further, if it is time; returns what was done."""
+        """Go one stage further, if it is time; gives the signal that was sent."""
         if self.stage_at is None or time.monotonic() < self.stage_at:
             return None
         if self._next_stage == _TERM:
             self._next_stage = _KILL
             self.stage_at = time.monotonic() + self._kill_grace
             processes.signal_group(self.pid, signal.SIGTERM)
-            return _TERM
+            return "SIGTERM"
         self.stage_at = None
         processes.kill_tree(self.pid)
-        return _KILL
+        return "SIGKILL"
 
     def kill(self) -> None:
         """End it with everything below it, at once."""

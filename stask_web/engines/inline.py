@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask
 
-from ..claims import Claim, Claims, Cursor, Ended, Outcome, Stat
+from ..claims import Claim, Claims, Cursor, Ended, Outcome, Stat, backoff
 from ..errors import DatabaseBusy
 from ..models import Task
 from ..progress import INTERVAL
@@ -112,8 +111,9 @@ class _Here:
         return outcome
 
     def _with_delay(self, claim: Claim, outcome: Outcome) -> Outcome:
-        wait = self._state.settings.backoff * 2.0 ** min(claim.attempts - 1, 20)
-        return replace(outcome, delay=wait * random.uniform(0.8, 1.2)) if outcome.kind == "error" else outcome
+        if outcome.kind != "error":
+            return outcome
+        return replace(outcome, delay=backoff(claim.attempts, self._state.settings.backoff))
 
     def _end(self, claim: Claim, outcome: Outcome) -> Ended | None:
         for left in range(_TRIES, 0, -1):

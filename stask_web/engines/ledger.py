@@ -20,8 +20,8 @@ from .owner import lock_name
 
 #: Seconds that SQLite may make the supervisor wait for a lock: it has pipes to serve meanwhile.
 BUSY = 0.05
-#: Pages of SQLite's write-ahead log (32 MB) after which we pay for a checkpoint, two syncs of the disk, in the middle of
-#: the work; before that it is done when there is none, see :meth:`Ledger.rest`.
+#: Pages of SQLite's write-ahead log (32 MB) after which we pay for a checkpoint, two syncs of the disk, in the middle
+#: of the work; before that it is done when there is none, see :meth:`Ledger.rest`.
 CHECKPOINT = 8000
 _log = logging.getLogger(__name__)
 

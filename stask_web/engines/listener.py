@@ -41,14 +41,6 @@ class Listener:
         """Take all notices that wait; whether there was one."""
         if self._connection is None:
             return False
-        try:
-            return self._take()
-        except Exception:
-            self.fd = None  # the connection is gone; the supervisor opens another one
-            self.close()
-            raise
-
-    def _take(self) -> bool:
         if hasattr(self._connection, "pgconn"):  # psycopg 3
             pgconn = self._connection.pgconn
             pgconn.consume_input()

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import uuid
+from collections.abc import Container
 from pathlib import Path
 
 from .processes import LINUX
@@ -29,9 +30,13 @@ class OwnerLock:
         fcntl.flock(self.fd, fcntl.LOCK_EX)
         os.write(self.fd, kernel_id().encode())
 
-    def release(self) -> None:
-        """Let go and remove the file."""
-        self.path.unlink(missing_ok=True)
+    def release(self, *, keep: bool = False) -> None:
+        """Let go.
+
+        :param keep: leave the file, so that others see at once that we are gone.
+        """
+        if not keep:
+            self.path.unlink(missing_ok=True)
         os.close(self.fd)
 
 
@@ -69,6 +74,11 @@ def forget(folder: Path, process_id: str, lock: int | None) -> None:
         (folder / name).unlink(missing_ok=True)
     if lock is not None:
         unlock(lock)
+
+
+def strays(folder: Path, known: Container[str]) -> list[str]:
+    """Processes that have left a lock file and are known to nobody."""
+    return [path.stem for path in folder.glob("*.lock") if path.stem not in known]
 
 
 def unlock(lock: int) -> None:

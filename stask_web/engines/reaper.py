@@ -47,7 +47,12 @@ class Reaper:
         """
         others = self._ledger.others()
         self._seen = {name: seen for name, seen in self._seen.items() if name in others}
-        return sum(self._look_at(process_id, beat) for process_id, beat in others.items())
+        found = sum(self._look_at(process_id, beat) for process_id, beat in others.items())
+        for process_id in owner.strays(self._folder, {self._ledger.owner, *others}):
+            lock = owner.take(self._folder, process_id)
+            if lock is not None:
+                owner.forget(self._folder, process_id, lock)
+        return found
 
     def _look_at(self, process_id: str, beat: float | None) -> int:
         alive = owner.is_alive(self._folder, process_id)

@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import select
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,25 +19,28 @@ from typing import Any
 
 from flask import Flask
 
-from ..claims import Claim, Ended, Outcome, outcome_from
+from ..claims import Claim, Ended, Outcome, backoff, outcome_from
 from ..state import state_of
-from . import hand as hands
 from . import processes
-from .guard import Guard
+from .crew import Crew
 from .hand import Hand
 from .ledger import Away, Ledger, Reported
 from .listener import Listener
 from .owner import OwnerLock
 from .reaper import Reaper
+from .signals import Signals
 from .ticks import Ticks
 from .wake import WakeSocket
 
 #: Seconds between two writes of progress into the rows.
 REPORT_EVERY = 0.5
-#: Seconds that a drained task gets to end before SIGTERM, and then before SIGKILL.
+#: The longest time that a drained task gets to end before SIGTERM, and then before SIGKILL. Both are part of the drain.
 DRAIN_GRACE = 1.0
-#: Longest wait between two attempts of a task, in seconds.
-LONGEST_BACKOFF = 3600.0
+#: When to look for dead supervisors after the start: a guard may still be at work for one that was killed just now.
+_EARLY_LOOKS = (0.1, 0.3, 0.6, 1.0, 2.0)
+#: How soon after a wake-up to look for stopped and waiting tasks; those that can start are claimed at once.
+LOOK_AFTER = 0.02
+#: How long a second signal still tries to give tasks back.
 _LAST_TRY = 2.0
 _log = logging.getLogger("stask_web.worker")
 
@@ -55,22 +57,16 @@ class Supervisor:
     def __init__(
         self, app: Flask, *, concurrency: int | None = None, drain: float | None = None, recycle: int | None = None
     ) -> None:
-        self.app = app
-        self.state = state_of(app)
-        settings = self.state.settings
-        self.settings = settings
-        self.concurrency = concurrency or settings.concurrency or os.cpu_count() or 1
-        self.drain = settings.drain if drain is None else drain
-        self.recycle = recycle or settings.recycle
-        self.hands: dict[int, Hand] = {}
-        self.reported: list[Reported] = []
-        self._by_fd: dict[int, Hand] = {}
-        self._poll = select.poll()
+        self._app = app
+        self._state = state_of(app)
+        self._settings = self._state.settings
+        self._concurrency = concurrency or self._settings.concurrency or os.cpu_count() or 1
+        self._drain = self._settings.drain if drain is None else drain
+        self._recycle = recycle or self._settings.recycle
+        self._reported: list[Reported] = []
         self._hungry = True
-        self._signals = 0
-        self._drain_at: float | None = None
-        self._fork_at = 0.0
         self._due: float | None = None
+        self._drain_at: float | None = None
         self._failures = 0
         self._away = False
 
@@ -82,8 +78,8 @@ class Supervisor:
         """
         self._prepare()
         try:
-            while self.hands or self.reported or not self._stopping:
-                if self._signals > 1:
+            while self._crew.hands or self._reported or not self._signals.stops:
+                if self._signals.stops > 1:
                     return self._end_now()
                 self._turn()
             return 0
@@ -93,8 +89,8 @@ class Supervisor:
     # -- beginning and end
 
     def _prepare(self) -> None:
-        state = self.state
-        with self.app.app_context():
+        state = self._state
+        with self._app.app_context():
             state.database.require()
             state.storage.prepare()
             state.registry.classes()
@@ -102,108 +98,87 @@ class Supervisor:
         processes.become_subreaper()
         self._owner = OwnerLock(state.storage.run)
         self._ledger = Ledger(state.database, self._owner.id)
+        self._reaper = Reaper(self._ledger, state.storage.run, state.journals, self._settings.lease)
         self._listener = Listener(state.database)
-        self._reaper = Reaper(self._ledger, state.storage.run, state.journals, self.settings.lease)
         self._wake = WakeSocket(state.storage.run, self._owner.id)
-        self._take_signals()
-        for fd in (self._wake.fd, self._signal_fd):
+        self._signals = Signals()
+        self._poll = select.poll()
+        for fd in (self._wake.fd, self._signals.fd):
             self._poll.register(fd, select.POLLIN)
-        self._dispose()
         gc.collect()
         gc.freeze()
-        self._guard = Guard(self._private_fds())
-        self._ticks = Ticks()
-        self._ticks.every("beat", self.settings.heartbeat, self._beat)
-        self._ticks.every("look", self.settings.poll, self._look)
-        self._ticks.every("reports", REPORT_EVERY, self._write_reports, start=False)
-        self._ticks.every("reap", self.settings.heartbeat, self._reap, early=(0.0, 0.1, 0.3, 0.6, 1.0, 2.0))
-        self._ticks.every("stops", None, self._look_for_stops)
-        self._ticks.every("settle", None, self._settle)
+        self._crew = Crew(
+            self._app,
+            state,
+            size=self._concurrency,
+            lock=self._owner.fd,
+            private=(self._wake.fd, *self._signals.fds),
+            alone=self._disconnect,
+            poll=self._poll,
+        )
+        self._ticks = self._plan()
         self._fill()
-        _log.info("Worker %s runs %d processes.", self._owner.id[:8], self.concurrency)
+        _log.info("Worker %s runs %d processes.", self._owner.id[:8], self._concurrency)
 
-    def _dispose(self) -> None:
+    def _plan(self) -> Ticks:
+        ticks = Ticks()
+        ticks.every("beat", self._settings.heartbeat, self._beat)
+        ticks.every("look", self._settings.poll, self._look)
+        ticks.every("reap", self._settings.heartbeat, self._reap, early=_EARLY_LOOKS)
+        ticks.on_demand("reports", self._write_reports)
+        ticks.on_demand("settle", self._settle)
+        return ticks
+
+    def _disconnect(self) -> None:
         """Close every connection, ours and the host's: what is open in a fork belongs to two processes."""
         self._ledger.close()
         self._unlisten()
-        self.state.database.engine.dispose()
-        if self.state.host_db is not None:
-            with self.app.app_context(), contextlib.suppress(Exception):
-                for engine in self.state.host_db.engines.values():
+        self._state.database.engine.dispose()
+        if self._state.host_db is not None:
+            with self._app.app_context(), contextlib.suppress(Exception):
+                for engine in self._state.host_db.engines.values():
                     engine.dispose()
 
     def _close(self) -> None:
-        for hand in list(self.hands.values()):
-            hand.kill()
-        self._guard.close()
+        self._crew.close()
+        known = True
         with contextlib.suppress(Away):
             self._ledger.remove(self._owner.id)
-        self._ledger.close()
-        self._unlisten()
+            known = False
+        self._disconnect()
         self._wake.close()
-        self._owner.release()
-        self._leave_signals()
+        self._owner.release(keep=known)
+        self._signals.close()
 
     def _end_now(self) -> int:
         """A second signal: kill what runs, give it back as well as we can."""
-        for hand in self.hands.values():
-            hand.interrupt("drain", 0.0, 0.0)
-            hand.kill()
+        self._crew.kill_all()
         until = time.monotonic() + _LAST_TRY
-        while (self.hands or self.reported) and time.monotonic() < until:
+        while (self._crew.hands or self._reported) and time.monotonic() < until:
             self._step(self._reap_children)
             self._step(self._settle)
-            if self.hands or self.reported:
-                time.sleep(0.01)
+            time.sleep(0.005)
         return 1
-
-    # -- signals
-
-    def _take_signals(self) -> None:
-        self._signal_fd, self._signal_write = os.pipe()
-        for fd in (self._signal_fd, self._signal_write):
-            os.set_blocking(fd, False)
-        self._old_fd = signal.set_wakeup_fd(self._signal_write, warn_on_full_buffer=False)
-        self._old = {number: signal.signal(number, self._on_signal) for number in _STOPS}
-        self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        self._signals += 1
-
-    def _leave_signals(self) -> None:
-        signal.set_wakeup_fd(self._old_fd)
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-        os.close(self._signal_fd)
-        os.close(self._signal_write)
-
-    @property
-    def _stopping(self) -> bool:
-        return self._signals > 0
 
     # -- the loop
 
     def _turn(self) -> None:
         """Wait for something to happen, and deal with it."""
-        events = self._poll.poll(self._timeout() * 1000)
         woken = False
-        for fd, event in events:
-            hand = self._by_fd.get(fd)
+        for fd, event in self._poll.poll(self._timeout() * 1000):
+            hand = self._crew.hand_of(fd)
             if hand is not None:
-                if event & select.POLLOUT:
-                    self._flush(hand)
-                else:
-                    self._step(self._read, hand)
-            elif fd == self._signal_fd:
-                _empty(fd)
+                self._step(self._crew.flush if event & select.POLLOUT else self._read, hand)
+            elif fd == self._signals.fd:
+                self._signals.drain()
                 self._step(self._reap_children)
             else:
                 woken = True
         if woken:
             self._step(self._woken)
-        if self._stopping:
+        if self._signals.stops:
             self._step(self._drain_step)
-        if (self.reported or (self._hungry and self._free())) and not self._ticks.pending("settle"):
+        if not self._ticks.pending("settle"):
             self._step(self._settle)
         self._step(self._next_stages)
         for tick in self._ticks.due():
@@ -213,17 +188,84 @@ class Supervisor:
     def _step(self, step: Callable[..., None], *arguments: Any) -> None:
         try:
             step(*arguments)
-            if step == self._settle and self._away:
-                self._away = False
-                _log.warning("The database answers again.")
         except Away as error:
             if step == self._settle:
-                self._try_again(error)
+                self._settle_later(error)
         except Exception:
             _log.exception("A step of the worker failed; it goes on.")
             time.sleep(0.01)
 
-    def _try_again(self, error: Away) -> None:
+    def _timeout(self) -> float:
+        now = time.monotonic()
+        wait = self._ticks.wait()
+        for hand in self._crew:
+            for at in (hand.stage_at, hand.limit_at):
+                if at is not None:
+                    wait = min(wait, at - now)
+        if self._signals.stops:
+            wait = min(wait, (self._drain_at or now) - now)
+        else:
+            wait = min(wait, self._crew.wait())
+            if self._due is not None:
+                wait = min(wait, max(0.001, self._due - time.time()))
+        return max(0.0, wait)
+
+    # -- children
+
+    def _fill(self) -> None:
+        if not self._signals.stops and self._crew.fill():
+            self._hungry = True
+        if self._listener.fd is None:
+            self._listen()
+
+    def _read(self, hand: Hand) -> None:
+        for message in self._crew.read(hand):
+            self._told(hand, message)
+
+    def _told(self, hand: Hand, message: dict[str, Any]) -> None:
+        claim = hand.claim
+        if claim is None:
+            return
+        if "done" in message:
+            if message["token"] == claim.token:
+                hand.take()
+                self._ended(claim, outcome_from(message["done"]))
+                if message["last"] or hand.done >= self._recycle:
+                    hand.retire()
+        elif "report" in message:
+            hand.told, hand.unsaved = message["report"], True
+            self._ticks.once("reports", REPORT_EVERY, sooner=False)
+        elif "limit" in message:
+            hand.limit_at = time.monotonic() + message["limit"]
+
+    def _reap_children(self) -> None:
+        for claim, outcome in self._crew.reap(self._told):
+            self._ended(claim, outcome)
+
+    # -- tasks
+
+    def _ended(self, claim: Claim, outcome: Outcome) -> None:
+        if outcome.kind in ("error", "crashed"):
+            outcome = replace(outcome, delay=backoff(claim.attempts, self._settings.backoff))
+        self._reported.append(Reported(claim, outcome))
+
+    def _settle(self) -> None:
+        """Write what has ended and give tasks to the free children, in one transaction."""
+        free = self._crew.free() if self._hungry and not self._signals.stops else []
+        reported = self._reported
+        if not reported and not free:
+            return
+        settled = self._ledger.settle(reported, [hand.pid for hand in free])
+        self._reported = []
+        self._hungry = self._hungry and len(settled.claims) == len(free)
+        for hand, claim in zip(free, settled.claims, strict=False):
+            self._crew.give(hand, claim)
+        for (claim, outcome), ended in zip(reported, settled.ended, strict=True):
+            self._tell(claim, outcome, ended)
+        if self._failures:
+            self._answers_again()
+
+    def _settle_later(self, error: Away) -> None:
         """Outcomes and claims wait; the longer it lasts, the seldomer we try."""
         self._failures += 1
         wait = min(1.0, 0.01 * 2 ** min(self._failures, 8))
@@ -232,149 +274,11 @@ class Supervisor:
             self._away = True
             _log.warning("The database is away; outcomes are kept until it is back. %s", error)
 
-    def _timeout(self) -> float:
-        now = time.monotonic()
-        wait = self._ticks.wait()
-        for hand in self.hands.values():
-            for at in (hand.stage_at, hand.limit_at):
-                if at is not None:
-                    wait = min(wait, at - now)
-        if self._drain_at is not None:
-            wait = min(wait, self._drain_at - now)
-        if self._due is not None and not self._stopping:
-            wait = min(wait, max(0.001, self._due - time.time()))
-        if len(self.hands) < self.concurrency and not self._stopping:
-            wait = min(wait, self._fork_at - now)
-        return max(0.0, wait)
-
-    # -- children
-
-    def _fill(self) -> None:
-        if self._stopping or len(self.hands) >= self.concurrency or time.monotonic() < self._fork_at:
-            return
-        self._dispose()
-        while len(self.hands) < self.concurrency:
-            hand = hands.fork(self.app, self._owner.fd, self._private_fds())
-            self._guard.watch(hand.pid)
-            self.hands[hand.pid] = hand
-            self._by_fd[hand.result.fd] = hand
-            self._poll.register(hand.result.fd, select.POLLIN)
-        self._listen()
-        self._hungry = True
-
-    def _private_fds(self) -> list[int]:
-        """What a child or the guard must not hold."""
-        fds = [self._wake.fd, self._signal_fd, self._signal_write]
-        for hand in self.hands.values():
-            fds += [fd for fd in hand.fds if fd >= 0]
-        guard = getattr(self, "_guard", None)
-        return fds if guard is None else [*fds, guard.fd]
-
-    def _free(self) -> list[Hand]:
-        return [] if self._stopping else [hand for hand in self.hands.values() if hand.free]
-
-    def _read(self, hand: Hand) -> None:
-        for message in hand.result.ready():
-            self._message(hand, message)
-        if hand.result.ended:
-            with contextlib.suppress(KeyError):
-                self._poll.unregister(hand.result.fd)
-            self._by_fd.pop(hand.result.fd, None)
-
-    def _message(self, hand: Hand, message: dict[str, Any]) -> None:
-        claim = hand.claim
-        if claim is None:
-            return
-        if "done" in message:
-            if message["token"] == claim.token:
-                hand.take()
-                self._ended(claim, outcome_from(message["done"]))
-                if message["last"] or hand.done >= self.recycle:
-                    hand.retire()
-        elif "report" in message:
-            hand.told, hand.unsaved = message["report"], True
-            self._ticks.once("reports", REPORT_EVERY, sooner=False)
-        elif "limit" in message:
-            hand.limit_at = time.monotonic() + message["limit"]
-
-    def _ended(self, claim: Claim, outcome: Outcome) -> None:
-        if outcome.kind in ("error", "crashed"):
-            outcome = replace(outcome, delay=self._backoff(claim.attempts))
-        self.reported.append(Reported(claim, outcome))
-
-    def _backoff(self, attempts: int) -> float:
-        wait = min(LONGEST_BACKOFF, self.settings.backoff * 2.0 ** min(attempts - 1, 20))
-        return wait * random.uniform(0.8, 1.2)
-
-    def _reap_children(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            hand = self.hands.get(pid)
-            if hand is not None:
-                self._bury(hand, status)
-            elif pid == self._guard.pid:
-                self._replace_guard()
-
-    def _bury(self, hand: Hand, status: int) -> None:
-        self._read(hand)
-        with contextlib.suppress(KeyError):
-            self._poll.unregister(hand.result.fd)
-        with contextlib.suppress(KeyError, ValueError):
-            self._poll.unregister(hand.work.fd)
-        self._by_fd.pop(hand.result.fd, None)
-        self._by_fd.pop(hand.work.fd, None)
-        del self.hands[hand.pid]
-        self._guard.forget(hand.pid)
-        claim = hand.claim
-        outcome = hand.bury(self.state, status)
-        if claim is not None and outcome is not None:
-            _log.warning("Task %d: its process %d died (%s).", claim.id, hand.pid, hands.describe(status))
-            self._ended(claim, outcome)
-        elif not hand.retired:
-            _log.warning("The idle process %d died (%s).", hand.pid, hands.describe(status))
-        if hand.done == 0 and claim is None:
-            self._fork_at = time.monotonic() + 1.0  # it died before its first task: do not fork in a loop
-        self._kill_orphans()
-
-    def _kill_orphans(self) -> None:
-        """End what a dead child has left: it has become ours."""
-        known = {self._guard.pid, *self.hands}
-        for pid in processes.children():
-            if pid not in known:
-                processes.kill_tree(pid)
-
-    def _replace_guard(self) -> None:
-        os.close(self._guard.fd)
-        self._dispose()
-        self._guard = Guard(self._private_fds())
-        for pid in self.hands:
-            self._guard.watch(pid)
-        self._listen()
-
-    # -- tasks
-
-    def _settle(self) -> None:
-        """Write what has ended and give tasks to the free children, in one transaction."""
-        free = self._free() if self._hungry else []
-        reported = self.reported
-        if not reported and not free:
-            return
-        settled = self._ledger.settle(reported, [hand.pid for hand in free])
-        self.reported = []
+    def _answers_again(self) -> None:
         self._failures = 0
-        self._hungry = self._hungry and len(settled.claims) == len(free)
-        for hand, claim in zip(free, settled.claims, strict=False):
-            hand.give(claim)
-            if hand.work.left:
-                self._by_fd[hand.work.fd] = hand
-                self._poll.register(hand.work.fd, select.POLLOUT)
-        for (claim, outcome), ended in zip(reported, settled.ended, strict=True):
-            self._tell(claim, outcome, ended)
+        if self._away:
+            self._away = False
+            _log.warning("The database answers again.")
 
     def _tell(self, claim: Claim, outcome: Outcome, ended: Ended | None) -> None:
         if ended is None:
@@ -382,102 +286,93 @@ class Supervisor:
             return
         if ended.due_at is not None:
             self._due = ended.due_at if self._due is None else min(self._due, ended.due_at)
-        if outcome.kind == "drained":
-            self._hungry = True
         if _log.isEnabledFor(logging.INFO):
             name = f"{claim.identifier}.{claim.action}"
             _log.info("Task %d %s: %s. %s", claim.id, name, outcome.kind, ended.message)
 
-    def _flush(self, hand: Hand) -> None:
-        hand.work.flush()
-        if not hand.work.left:
-            self._poll.unregister(hand.work.fd)
-            self._by_fd.pop(hand.work.fd, None)
-
     def _write_reports(self) -> None:
-        unsaved = [hand for hand in self.hands.values() if hand.unsaved and hand.claim is not None]
+        unsaved = [(hand, claim, hand.told) for hand, claim in self._crew.busy() if hand.unsaved and hand.told]
         if not unsaved:
             return
         try:
-            self._ledger.report([(hand.claim, hand.told) for hand in unsaved if hand.claim and hand.told])
+            self._ledger.report([(claim, told) for _, claim, told in unsaved])
         except Away:
             self._ticks.once("reports", REPORT_EVERY)
             raise
-        for hand in unsaved:
-            hand.unsaved = False
+        for hand, _, told in unsaved:
+            hand.unsaved = hand.told is not told
 
     def _woken(self) -> None:
-        if self._wake.drain() | self._listener.drain():
+        try:
+            woken = self._wake.drain() | self._listener.drain()
+        except Exception:  # PostgreSQL has cut the connection
+            self._unlisten()
+            woken = True
+        if woken:
             self._hungry = True
-            if self._due is None:
-                self._ticks.once("look", 0.0)
-            if any(hand.claim for hand in self.hands.values()):
-                self._ticks.once("stops", 0.02, sooner=False)
+            self._ticks.once("look", LOOK_AFTER)
 
     def _look(self) -> None:
-        """The net below the wake-ups: has anything changed? Is a task due?"""
-        if not self._hungry and not any(hand.claim for hand in self.hands.values()):
+        """The net below the wake-ups: has anything changed? Is a task due? With nothing to do, the log is tidied."""
+        if not self._hungry and not self._crew.busy():
             self._ledger.rest()
         if self._ledger.changed():
             self._hungry = True
             self._look_for_stops()
             self._due = self._ledger.promote()
         elif self._due is not None and self._due <= time.time():
-            self._due = self._ledger.promote()
             self._hungry = True
+            self._due = self._ledger.promote()
 
     def _look_for_stops(self) -> None:
         """Stop the tasks that somebody stopped, and those that are not ours any more."""
-        busy = [hand for hand in self.hands.values() if hand.claim is not None]
+        busy = self._crew.busy()
         if not busy:
             return
         running = self._ledger.running()
-        for hand in busy:
-            assert hand.claim is not None
-            _, stopped = running.get(hand.claim.token, (0, False))
+        for hand, claim in busy:
+            _, stopped = running.get(claim.token, (0, False))
             if stopped and hand.stopping != "cancel":
-                hand.interrupt("cancel", self.settings.cancel_grace, self.settings.kill_grace)
-            elif hand.claim.token not in running:
-                _log.warning("Task %d is not ours any more, so its process is ended.", hand.claim.id)
+                hand.interrupt("cancel", self._settings.cancel_grace, self._settings.kill_grace)
+            elif claim.token not in running:
+                _log.warning("Task %d is not ours any more, so its process is ended.", claim.id)
                 hand.interrupt("drain", 0.0, 0.0)
                 hand.kill()
 
     def _next_stages(self) -> None:
         now = time.monotonic()
-        for hand in self.hands.values():
+        for hand in self._crew:
             if hand.limit_at is not None and hand.limit_at <= now:
                 hand.limit_at = None
-                hand.interrupt("timeout", self.settings.cancel_grace, self.settings.kill_grace)
-            stage = hand.next_stage()
-            if stage is not None and hand.claim is not None:
-                _log.warning("Task %d does not stop; %s.", hand.claim.id, "SIGTERM" if stage == "term" else "SIGKILL")
+                hand.interrupt("timeout", self._settings.cancel_grace, self._settings.kill_grace)
+            sent = hand.next_stage()
+            if sent is not None and hand.claim is not None:
+                _log.warning("Task %d does not stop; its process gets %s.", hand.claim.id, sent)
 
     def _drain_step(self) -> None:
-        """Stop claiming, let running tasks end, then give back what is left."""
+        """Stop claiming, let running tasks end, then give back what is left; all within the drain time."""
         now = time.monotonic()
+        grace = min(DRAIN_GRACE, self._drain / 4)
         if self._drain_at is None:
-            self._drain_at = now + self.drain
-            _log.info("The worker stops; running tasks get %g s to end.", self.drain)
+            self._drain_at = now + self._drain - 2 * grace
             self._ticks.once("beat", 0.0)
-        for hand in self.hands.values():
-            if hand.claim is None:
-                hand.retire()
-            elif now >= self._drain_at:
-                hand.interrupt("drain", DRAIN_GRACE, DRAIN_GRACE)
+            _log.info("The worker stops; running tasks get %g s to end.", self._drain)
+        self._crew.retire_idle()
         if now >= self._drain_at:
             self._drain_at = now + 3600.0
+            for hand, _ in self._crew.busy():
+                hand.interrupt("drain", grace, grace)
 
     # -- signs of life
 
     def _beat(self) -> None:
-        busy = sum(hand.claim is not None for hand in self.hands.values())
-        self._ledger.beat(concurrency=self.concurrency, busy=busy, stopping=self._stopping)
+        busy = len(self._crew.busy())
+        self._ledger.beat(concurrency=self._concurrency, busy=busy, stopping=bool(self._signals.stops))
         self._give_back_strays()
 
     def _give_back_strays(self) -> None:
         """Tasks that the database says are ours and that no child has: a commit whose answer was lost."""
-        known = {claim.token for claim, _ in self.reported}
-        known |= {hand.claim.token for hand in self.hands.values() if hand.claim is not None}
+        known = {claim.token for claim, _ in self._reported} | {claim.token for _, claim in self._crew.busy()}
         strays = self._ledger.running().keys() - known
         if strays:
             message = "The database did not answer when it was started. The task starts again by itself."
@@ -494,18 +389,9 @@ class Supervisor:
         fd = self._listener.open()
         if fd is not None:
             self._poll.register(fd, select.POLLIN)
+            self._hungry = True  # what came in between was not heard
 
     def _unlisten(self) -> None:
-        fd = self._listener.fd
-        if fd is not None:
-            self._poll.unregister(fd)
+        if self._listener.fd is not None:
+            self._poll.unregister(self._listener.fd)
         self._listener.close()
-
-
-_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-def _empty(fd: int) -> None:
-    with contextlib.suppress(BlockingIOError):
-        while os.read(fd, 512):
-            pass
