@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from .errors import InvalidSchedule
+from .rules import describe, next_instants, read_rule
 from .status import PRIORITIES, PRIORITY_WORDS, Status
 from .text import clean
 
@@ -146,6 +148,14 @@ class Task(Base):
         sa.Index(None, "status", "id"),
         sa.Index(None, "identifier", "id"),
         sa.Index(None, "finished_at", "status"),
+        # Partial: most tasks have none, and need no entry in it.
+        sa.Index(
+            None,
+            "schedule_id",
+            "id",
+            sqlite_where=sa.text("schedule_id IS NOT NULL"),
+            postgresql_where=sa.text("schedule_id IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -186,6 +196,8 @@ class Task(Base):
     unique_key: Mapped[str | None] = mapped_column(sa.String(190), unique=True)
     form_key: Mapped[str | None] = mapped_column(sa.String(64), unique=True)
     seen_at: Mapped[datetime | None] = mapped_column(Instant)
+    #: The schedule that created it; its ``start_at`` is then the instant that it was created for.
+    schedule_id: Mapped[int | None] = mapped_column(BigId)
 
     #: The run this object belongs to while its action works on it; None everywhere else.
     if TYPE_CHECKING:
@@ -454,7 +466,7 @@ class Upload(Base):
 
 
 class TaskUpload(Base):
-    """Which uploads a task uses; a file goes when no task does."""
+    """Which uploads a task uses; a file goes when no task does. A schedule stands here as ``-id``."""
 
     __tablename__ = "s_task_uploads"
 
@@ -488,3 +500,59 @@ class SignInLink(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant)
     used_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Schedule(Base):
+    """When an action starts by itself.
+
+    ``next_fire_at`` is NULL when it will not: turned off, started by hand only, over, or broken. Whoever moves it on
+    from an instant has that instant to fire; see :mod:`stask_web.schedules`.
+    """
+
+    __tablename__ = "s_schedules"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identifier: Mapped[str] = mapped_column(sa.String(100), index=True)
+    action: Mapped[str] = mapped_column(sa.String(100))
+    title: Mapped[str] = mapped_column(sa.String(190), default="")
+    rule: Mapped[dict[str, Any]] = mapped_column(JSONText)
+    timezone: Mapped[str] = mapped_column(sa.String(64))
+    enabled: Mapped[bool] = mapped_column(sa.Boolean, default=True)
+    priority: Mapped[str | None] = mapped_column(PriorityType)
+    meta: Mapped[dict[str, Any]] = mapped_column(JSONText, default=dict)
+    secrets: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+    next_fire_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    #: The last instant for which a task was created.
+    last_fire_at: Mapped[datetime | None] = mapped_column(Instant)
+    last_task_id: Mapped[int | None] = mapped_column(BigId)
+    #: Why the last instant brought no task, as a sentence; NULL when it did.
+    last_error: Mapped[str | None] = mapped_column(sa.Text)
+    #: The worker whose own schedule this is, made from its settings; NULL for all others.
+    owner: Mapped[str | None] = mapped_column(sa.String(100), unique=True)
+    created_by: Mapped[Any] = mapped_column(UserKey, nullable=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+    def __repr__(self) -> str:
+        return f"<Schedule {self.id} {self.identifier}.{self.action} {'on' if self.enabled else 'off'}>"
+
+    @property
+    def words(self) -> str:
+        """The rule and its time zone in words, e.g. ``"every day at 18:00 (Europe/Kyiv)"``."""
+        try:
+            return describe(read_rule(self.rule, self.timezone), self.timezone)
+        except InvalidSchedule as error:
+            return f"cannot be read: {error.message}"
+
+    def next_runs(self, n: int = 5, after: datetime | float | None = None) -> list[datetime]:
+        """When it fires next, in its own time zone; empty when it is turned off.
+
+        :param n: how many at most.
+        :param after: later than then; by default, from now on.
+        """
+        if not self.enabled or self.next_fire_at is None:
+            return []
+        first = to_epoch(self.next_fire_at)
+        start = first - 0.001 if after is None else max(to_epoch(after), first - 0.001)
+        return next_instants(read_rule(self.rule, self.timezone), self.timezone, start, n)
