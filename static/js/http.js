@@ -30,7 +30,7 @@ export async function ask(url, { html = false, headers = {}, ...options } = {}) 
   const sent = { Accept: html ? "text/html" : "application/json", "X-Requested-With": "fetch", ...headers };
   if (options.method && options.method !== "GET") sent["X-CSRFToken"] = root.dataset.csrf ?? "";
   const answer = await fetch(url, { credentials: "same-origin", redirect: "manual", ...options, headers: sent }).catch((error) => {
-    if (error.name === "AbortError") throw error;
+    if (error.name === "AbortError") throw error; // not so a TimeoutError: then nobody answered
     throw new Offline(String(error));
   });
   if (answer.ok || answer.status === 304) return answer;

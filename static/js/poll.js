@@ -7,6 +7,8 @@ import { SignedOut, ask } from "./http.js";
 const RUNNING = 700;
 const RESTING = 3000;
 const HIDDEN = 15_000;
+const SLOW = 1500;
+const PATIENCE = 10_000;
 const ENDED = 30;
 
 let wants = null;
@@ -51,6 +53,8 @@ async function look() {
   }
   busy = true;
   again = false;
+  // A server that takes the question and says nothing is as lost as one that is not there.
+  const slow = setTimeout(() => tell("link", { live: false }), SLOW);
   try {
     await askOnce();
     tell("link", { live: true });
@@ -58,6 +62,7 @@ async function look() {
     if (error instanceof SignedOut) tell("signed-out");
     else tell("link", { live: false });
   } finally {
+    clearTimeout(slow);
     busy = false;
     if (wants) timer = setTimeout(look, again ? 0 : pause());
   }
@@ -71,7 +76,8 @@ async function askOnce() {
     running = false;
     return;
   }
-  const answer = await ask(url, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+  const headers = tag ? { "If-None-Match": tag } : {};
+  const answer = await ask(url, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   if (answer.status === 304) return;
   const news = await answer.json();
   tag = answer.headers.get("ETag") ?? "";

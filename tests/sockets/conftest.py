@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Server:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/stask"
         self.process: subprocess.Popen[bytes] | None = None
-        self.start()
+        self.way = ""
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -76,13 +77,14 @@ class Server:
     def kill(self) -> None:
         """kill -9 of all its processes."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
         self.log.close()
 
     def stop(self) -> None:
         """End it for good."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.process.returncode is None:
             self.kill()
         self.listener.close()
 
@@ -91,36 +93,36 @@ class Server:
         return (self.root / "gunicorn.log").read_text()
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """The site's folder."""
-    return tmp_path
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site's folder, one for all tests of a module: a server takes seconds to start."""
+    return tmp_path_factory.mktemp("site")
 
 
-@pytest.fixture
-def app(root: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
+@pytest.fixture(scope="module")
+def app(root: Path) -> Iterator[Flask]:
     """The same site in this process, to write what the server shows."""
-    monkeypatch.setenv("STASK_TEST_MODE", "")
-    made = create_app(root)
+    made = create_app(root, mode="")
     yield made
     state_of(made).database.engine.dispose()
     with made.app_context():
         made.extensions["sqlalchemy"].engine.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def state(app: Flask) -> State:
     """The state of that site."""
     return state_of(app)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serve(root: Path, app: Flask) -> Iterator[Callable[..., Server]]:
     """Start gunicorn with the site: ``serve(*arguments, **environ)``."""
     servers: list[Server] = []
 
     def start(*arguments: str, **environ: str) -> Server:
         servers.append(Server(root, *arguments, **{"STASK_TEST_MODE": "threading", **environ}))
+        servers[-1].start()
         return servers[-1]
 
     yield start

@@ -28,17 +28,17 @@ class Person(NamedTuple):
 
 
 PEOPLE = {
-    "reader": Person("reader", ("view", "view_log")),
+    "reader": Person("reader", ("view", "view_log", "cancel")),
     "counter": Person("counter", ("view",)),
     "stranger": Person("stranger", ()),
 }
 
 
 class HeaderPolicy(AccessPolicy):
-    """The user is named by a header; everybody but the stranger sees all tasks, only the reader their logs."""
+    """The user is named by a header or a cookie; all but the stranger see the tasks, only the reader their logs."""
 
     def current_user(self) -> Person | None:
-        return PEOPLE.get(request.headers.get("X-Person", ""))
+        return PEOPLE.get(request.headers.get("X-Person") or request.cookies.get("person", ""))
 
     def may(self, user: Person, permission: str, target: Any = None) -> bool:
         return permission in user.may
@@ -47,7 +47,7 @@ class HeaderPolicy(AccessPolicy):
         return f"Name of {user_id}"
 
 
-def create_app(root: Path | None = None, **config: Any) -> Flask:
+def create_app(root: Path | None = None, mode: str | None = None, **config: Any) -> Flask:
     """The site in ``root``, its tables made."""
     root = root or Path(os.environ["STASK_TEST_ROOT"])
     app = Flask("live_site", instance_path=str(root))
@@ -59,7 +59,7 @@ def create_app(root: Path | None = None, **config: Any) -> Flask:
         **config,
     )
     db = SQLAlchemy(app)
-    mode = os.environ.get("STASK_TEST_MODE", "threading")
+    mode = os.environ.get("STASK_TEST_MODE", "threading") if mode is None else mode
     socketio = SocketIO(app, async_mode=mode) if mode else None
     STask(app, db=db, socketio=socketio, access=HeaderPolicy())
     state = state_of(app)

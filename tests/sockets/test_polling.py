@@ -13,7 +13,7 @@ from test_sockets import digest, write_20000
 from stask_web.status import Status
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(serve: Callable[..., Server]) -> Server:
     return serve(*SYNC, STASK_TEST_MODE="")
 
