@@ -190,17 +190,10 @@ def _select(text: str) -> tuple[sa.Select[Any], int]:
 
 
 def counts(state: State) -> dict[str, int]:
-    """The counts of the dashboard: pending, running, completed_today, failed_24h, total."""
+    """The counts of the dashboard: pending, running, completed_today, failed_24h, unseen, total."""
     now = datetime.now(UTC)
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    found = queries.stats(state.database)
-    return {
-        "pending": found["pending"],
-        "running": found["running"],
-        "completed_today": queries.ended_since(state.database, midnight).get(Status.COMPLETED, 0),
-        "failed_24h": queries.ended_since(state.database, now - timedelta(hours=24)).get(Status.FAILED, 0),
-        "total": found["total"],
-    }
+    return queries.board_counts(state.database, midnight, now - timedelta(hours=24))
 
 
 def newest_numbers(state: State, tasks: Iterable[Task]) -> dict[int, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from flask import Blueprint, jsonify, url_for
@@ -10,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from .. import news
 from ..models import Task
-from ..queries import hourly, live_processes, recent_tasks, unseen_failures, worker_records
+from ..queries import hourly, live_processes, recent_tasks, worker_records
 from ..state import State, current_state
 from .charts import HourBar, hour_bars
 from .page import render
@@ -63,7 +62,7 @@ def dashboard() -> ResponseReturnValue:
         "dashboard/page.html",
         "dashboard",
         banner=_banner(state, counts),
-        counts=_strip(state, counts),
+        counts=_strip(counts),
         widgets=widgets(state, records),
         hours=_hours(state),
         **recent,
@@ -87,14 +86,13 @@ def _all_tasks() -> Any:
     return sa.select(Task)
 
 
-def _strip(state: State, counts: dict[str, int]) -> list[Count]:
+def _strip(counts: dict[str, int]) -> list[Count]:
     tasks = url_for("stask.tasks")
-    alarm = counts["failed_24h"] > 0 and unseen_failures(state.database, datetime.now(UTC) - timedelta(hours=24)) > 0
     return [
         Count("pending", "Waiting", counts["pending"], f"{tasks}?status=pending"),
         Count("running", "Running", counts["running"], f"{tasks}?status=running"),
         Count("completed_today", "Completed today", counts["completed_today"], f"{tasks}?status=completed"),
-        Count("failed_24h", "Failed, last 24 h", counts["failed_24h"], f"{tasks}?status=failed", alarm),
+        Count("failed_24h", "Failed, last 24 h", counts["failed_24h"], f"{tasks}?status=failed", counts["unseen"] > 0),
         Count("total", "Total", counts["total"], tasks),
     ]
 

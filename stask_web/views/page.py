@@ -6,21 +6,19 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
 from flask import current_app, render_template, request, url_for
 from markupsafe import Markup, escape
 
 from ..formatting import ago, clock
-from ..models import Task
 from ..paths import SOCKET_CLIENT, STATIC
 from ..state import State, current_state
-from ..status import Status
 from .checks import csrf_token
 from .icons import icon
 from .shown import Shown, show_all
-from .visitor import Visitor, known_visitor, visitor
+from .visitor import Visitor, known_visitor, running_now, visitor
 
 THEMES = ("system", "light", "dark")
+TRAY = 5
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 
 
@@ -140,9 +138,8 @@ class Ui:
         """My running tasks, for the header."""
         if self.person is None:
             return []
-        select = sa.select(Task).where(Task.status == Status.RUNNING, Task.started_by == self.person.id)
-        with self.state.database.session() as session:
-            return show_all(self.state, session.scalars(select.order_by(Task.id.desc()).limit(5)))
+        mine = [task for task in running_now() if task.started_by == self.person.id]
+        return show_all(self.state, mine[-TRAY:][::-1])
 
     @cached_property
     def logout_url(self) -> str | None:

@@ -15,11 +15,12 @@ from ..access import AccessPolicy
 from ..formatting import action_spec
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
-from ..queries import task_or_none, worker_record
+from ..queries import running_tasks, task_or_none, worker_record
 from ..state import State, current_state
 from ..worker import find_spec
 
 _KEY = "stask.visitor"
+_RUNNING = "stask.running"
 
 
 class Visitor:
@@ -143,6 +144,14 @@ def visible(tasks: list[Task]) -> list[Task]:
 def may_start_again(task: Task) -> bool:
     """Whether the visitor may retry the task: it is over, its class is still there, and he has the right."""
     return task.can_retry() and action_spec(task.identifier, task.action) is not None and visitor().may("retry", task)
+
+
+def running_now() -> list[Task]:
+    """The tasks that run, asked for once a request: the tray and the widgets both show them."""
+    found: list[Task] | None = request.environ.get(_RUNNING)
+    if found is None:
+        found = request.environ[_RUNNING] = running_tasks(current_state().database)
+    return found
 
 
 def wants_json() -> bool:

@@ -17,13 +17,13 @@ from ..errors import STaskError
 from ..formatting import action_specs_of
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
-from ..queries import last_tasks, live_tasks
+from ..queries import last_tasks
 from ..state import State, current_state
 from ..status import Status
 from ..text import clean
 from .page import Ui
 from .shown import Shown, show_all
-from .visitor import Visitor, ask_visitor, known_visitor, visitor
+from .visitor import Visitor, ask_visitor, known_visitor, running_now, visitor
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _order(widget: Widget) -> tuple[int, float, str]:
 
 def _tasks(state: State, newest: Mapping[str, Task]) -> dict[str, list[Shown]]:
     """For each worker the tasks that its widget may show: running ones, then its newest."""
-    running = [task for task in live_tasks(state.database) if task.status == Status.RUNNING] if newest else []
+    running = running_now() if newest else []
     wanted = {task.id: task for task in [*running, *newest.values()] if task.identifier in newest}
     found: dict[str, list[Shown]] = {}
     for shown in show_all(state, wanted.values(), places=True):
