@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.needs("git")
 
 REQUIRED = {
-    *("stask_web", "templates", "static", "tests", "instance", "examples", "benchmarks", ".ci"),
+    *("stask_web", "templates", "static", "tests", "docs", "instance", "examples", "benchmarks", ".ci"),
     *(
         "pyproject.toml",
         "hatch_build.py",
