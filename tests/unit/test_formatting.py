@@ -1,0 +1,200 @@
+"""Words for people: every look, number, time and sentence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from stask_web import formatting as words
+from stask_web.models import Task
+from stask_web.status import Status
+
+NOW = datetime.now(UTC)
+TONES = {"muted", "running", "done", "attention", "failed"}
+
+
+def task(status: Status = Status.PENDING, **values: Any) -> Task:
+    facts = {"progress": 0, "warnings": 0, "attempt_no": 0, "message": "", "dry_run": False, "action": "import"}
+    return Task(id=1, identifier="product", status=status, **{**facts, **values})
+
+
+LATER = NOW + timedelta(hours=1)
+LOOKS = [
+    ("waiting", task()),
+    ("scheduled", task(due_at=LATER)),
+    ("retrying", task(due_at=LATER, attempt_no=1)),
+    ("waiting", task(due_at=NOW - timedelta(seconds=1), attempt_no=1)),
+    ("running", task(Status.RUNNING)),
+    ("stopping", task(Status.RUNNING, cancel_at=NOW)),
+    ("completed", task(Status.COMPLETED)),
+    ("refused", task(Status.COMPLETED, warnings=1)),
+    ("checked", task(Status.COMPLETED, dry_run=True)),
+    ("refused", task(Status.COMPLETED, dry_run=True, warnings=2)),
+    ("failed", task(Status.FAILED, warnings=3)),
+    ("stopped", task(Status.CANCELLED, cancel_at=NOW)),
+]
+
+
+@pytest.mark.parametrize(("key", "given"), LOOKS)
+def test_each_state_has_its_look(key: str, given: Task) -> None:
+    assert words.look(given).key == key
+
+
+def test_without_a_process_what_waits_is_blocked_and_nothing_else() -> None:
+    assert words.look(task(), alive=False).key == "blocked"
+    assert words.look(task(due_at=LATER), alive=False).key == "scheduled"
+    assert words.look(task(Status.RUNNING), alive=False).key == "running"
+
+
+def test_colour_is_never_alone() -> None:
+    from stask_web.views.icons import icon
+
+    for look in words.LOOKS.values():
+        assert look.word
+        assert look.tone in TONES
+        assert icon(look.icon), look
+    assert len({look.word for look in words.LOOKS.values()}) == len(words.LOOKS)
+
+
+@pytest.mark.parametrize(
+    ("given", "around", "reason"),
+    [
+        (task(), words.Surroundings(position=1), "Starts next"),
+        (task(), words.Surroundings(), "Starts next"),
+        (task(), words.Surroundings(position=1204), "Number 1,204 in the queue"),
+        (task(), words.Surroundings(blocker="Export products"), "Starts after Export products"),
+        (task(), words.Surroundings(alive=False), "No worker process is running. It starts by itself when one is back"),
+        (task(Status.RUNNING), words.Surroundings(), None),
+        (task(Status.FAILED), words.Surroundings(), None),
+    ],
+)
+def test_a_waiting_task_always_has_a_reason(given: Task, around: words.Surroundings, reason: str | None) -> None:
+    assert words.waiting_for(given, around) == reason
+
+
+def test_the_next_attempt_is_said_in_seconds() -> None:
+    soon = task(due_at=datetime.now(UTC) + timedelta(seconds=20.4), attempt_no=1)
+    assert words.waiting_for(soon) == "Starts again in 20 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""), (0, "0 s"), (0.42, "0.4 s"), (0.04, "0 s"), (4, "4 s"), (9.96, "10 s"), (59.4, "59 s"),
+        (59.6, "1 min"), (60, "1 min"), (192.4, "3 min 12 s"),
+        (3600, "1 h"), (3840, "1 h 4 min"), (86400, "1 d"), (97200, "1 d 3 h"), (1e8, "1,157 d 9 h"),
+    ],
+)  # fmt: skip
+def test_durations(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""), (-1, ""), (float("nan"), ""), (0, "almost done"), (4.9, "almost done"), (7, "about 5 s left"),
+        (42, "about 40 s left"), (55, "about 1 min left"), (118, "about 2 min left"), (3590, "about 60 min left"),
+        (4200, "about 1 h 10 min left"),
+        (36000, "about 10 h left"), (260000, "about 3 days left"),
+    ],
+)  # fmt: skip
+def test_estimates_are_calm(seconds: float | None, text: str) -> None:
+    assert words.eta_words(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "just now"), (9, "just now"), (45, "45 s ago"), (300, "5 min ago"), (7200, "2 h ago"), (-20, "in 20 s")],
+)
+def test_ages(seconds: float, text: str) -> None:
+    assert words.ago(NOW - timedelta(seconds=seconds), now=NOW) == text
+
+
+def test_days_are_named() -> None:
+    noon = datetime.now().astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
+    assert words.clock(noon + timedelta(hours=8), now=noon) == "today 20:00"
+    assert words.ago(noon - timedelta(days=1), now=noon) == "yesterday 12:00"
+    assert words.clock(noon + timedelta(days=1), now=noon) == "tomorrow 12:00"
+    march = noon.replace(year=2026, month=3, day=12)
+    assert words.clock(march, now=march + timedelta(days=30)) == "12 Mar 12:00"
+    assert words.clock(march, now=march + timedelta(days=400)) == "12 Mar 2026"
+
+
+def test_numbers_are_grouped() -> None:
+    assert words.number(1234567) == "1,234,567"
+    assert words.number(None) == ""
+    assert words.amount(1204, 3201) == "1,204 of 3,201"
+    assert words.amount(1204, None) == "1,204 so far"
+    assert words.amount(None, 3201) == ""
+
+
+@pytest.mark.parametrize(
+    ("processed", "seconds", "text"),
+    [
+        (0, 10, ""),
+        (5, 0.1, ""),
+        (1420, 10, "142 a second"),
+        (25, 10, "2.5 a second"),
+        (38, 60, "38 a minute"),
+        (1, 600, "6 an hour"),
+    ],
+)
+def test_rates_have_a_unit_that_fits(processed: int, seconds: float, text: str) -> None:
+    assert words.rate_text(processed, seconds) == text
+
+
+def test_counts_are_a_sentence_and_refusals_are_named_once() -> None:
+    assert words.counts_text(task(counts={"imported": 3161}, warnings=40)) == "3,161 imported, 40 refused"
+    assert words.counts_text(task(counts={"refused": 40}, warnings=40)) == "40 refused"
+    assert words.counts_text(task(counts={"left_out": 2})) == "2 left out"
+    assert words.counts_text(task()) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (task(Status.COMPLETED, message="Exported"), "Exported"),
+        (task(Status.COMPLETED), "Done"),
+        (task(Status.COMPLETED, counts={"sent": 7}), "7 sent"),
+        (task(Status.COMPLETED, dry_run=True), "Checked. Nothing was changed"),
+        (task(Status.FAILED), "It ended with an error in the program"),
+        (task(Status.CANCELLED), "Withdrawn before it started"),
+        (task(Status.CANCELLED, started_at=NOW), "Stopped. What was done stays done"),
+        (
+            task(Status.CANCELLED, started_at=NOW, processed=1204, total=3201, message="Importing"),
+            "Stopped at 1,204 of 3,201. What was done stays done",
+        ),
+    ],
+)
+def test_every_end_has_a_sentence(given: Task, sentence: str) -> None:
+    assert words.outcome(given) == sentence
+
+
+def test_the_line_of_a_running_task() -> None:
+    running = task(
+        Status.RUNNING, progress=37, processed=1204, total=3201, eta=118.0, started_at=NOW, message="Importing"
+    )
+    fields = words.fields(running, title="Import products")
+    assert fields["line"] == "37 % · 1,204 of 3,201 · about 2 min left"
+    assert fields["tab"] == "37 % Import products"
+    assert words.fields(task(Status.RUNNING, started_at=NOW))["line"] == "working"
+
+
+def test_every_field_is_text() -> None:
+    for _, given in LOOKS:
+        if given.status == Status.RUNNING and given.cancel_at is not None:
+            continue  # its countdown needs an app
+        assert all(isinstance(value, str) for value in words.fields(given).values())
+
+
+def test_percent_is_unknown_until_something_is_known() -> None:
+    assert words.percent(task(Status.RUNNING)) is None
+    assert words.percent(task(Status.RUNNING, total=10)) == 0
+    assert words.percent(task(Status.RUNNING, progress=3)) == 3
+
+
+def test_code_names_become_titles() -> None:
+    assert words.humanise("sync_stock") == "Sync stock"
+    assert words.humanise("cleanup-old-data") == "Cleanup old data"
