@@ -69,7 +69,7 @@ class Child(Watcher):
         self._capture = capture.Capture(pipes.output_read)
         self._sending = threading.Lock()
         self._run: TaskRun | None = None
-        self._told: dict[str, Any] | None = None
+        self._told: tuple[Claim, dict[str, Any]] | None = None
         self._told_at = 0.0
         self._acting = False
         self._interrupt: str | None = None
@@ -86,9 +86,10 @@ class Child(Watcher):
             message = self._work.next()
             if message is None:
                 return
-            outcome = run_claimed(self._app, Claim(*message), self)
+            claim = Claim._make(message)
+            outcome = run_claimed(self._app, claim, self)
             tainted = self._tainted
-            self._send({"done": outcome_values(outcome), "token": message[15], "last": tainted})
+            self._send({"done": outcome_values(outcome), "token": claim.token, "last": tainted})
             if tainted:
                 return
 
@@ -105,18 +106,18 @@ class Child(Watcher):
             self._awake = True
             os.write(self._alarm, b"!")
 
-    def limit(self, seconds: float) -> None:
+    def limit(self, claim: Claim, seconds: float) -> None:
         """Ask the supervisor to watch the time."""
-        self._send({"limit": seconds})
+        self._send({"limit": seconds, "token": claim.token})
 
-    def report(self, values: dict[str, Any]) -> None:
+    def report(self, claim: Claim, values: dict[str, Any]) -> None:
         """Tell the supervisor at most every :data:`REPORT_EVERY` seconds; the attendant tells the last one later."""
         now = time.monotonic()
         if now - self._told_at < REPORT_EVERY:
-            self._told = values
+            self._told = (claim, values)
             return
         self._told, self._told_at = None, now
-        self._send({"report": values})
+        self._send({"report": values, "token": claim.token})
 
     def acting(self, acting: bool) -> None:
         """From now on a signal may interrupt, or may not any more."""
@@ -159,7 +160,7 @@ class Child(Watcher):
             run.report.tick()
             told = self._told
             if told is not None:
-                self.report(told)
+                self.report(*told)
 
     def _control(self, control: Reader) -> None:
         message = control.next()
@@ -218,7 +219,7 @@ def main(app: Flask, pipes: ChildPipes, lock: int, close: Iterable[int]) -> None
         _forget_connections(app)
         install()
         ours = (*pipes.__dict__.values(), lock, child._alarm, child._alarm_read)
-        os.register_at_fork(after_in_child=lambda: _let_go(ours))
+        os.register_at_fork(after_in_child=lambda: _become_ordinary(ours))
         gc.enable()
         child.work()
         status = 0
@@ -233,6 +234,14 @@ def _let_go(fds: Iterable[int]) -> None:
     for fd in fds:
         with suppress(OSError):
             os.close(fd)
+
+
+def _become_ordinary(ours: Iterable[int]) -> None:
+    """What an action forks is no child of the supervisor's: its pipes and lock are not for it, and signals end it."""
+    _let_go(ours)
+    with suppress(ValueError):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _take_signals(child: Child) -> None:

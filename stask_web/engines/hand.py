@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -181,7 +182,7 @@ def fork(app: Flask, lock: int, close: Iterable[int]) -> Hand:
 
 
 def _pen(state: State, claim: Claim) -> Pen:
-    pen = Pen(state.journals.of(claim.id), claim.attempt_no)
+    pen = Pen(partial(state.journals.of, claim.id), claim.attempt_no)
     if claim.secrets:
         with suppress(Exception):
             pen.hide(state.vault.open(claim.secrets.encode()).values())

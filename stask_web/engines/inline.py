@@ -154,7 +154,7 @@ class _Attendant(Watcher):
         self._run = run
         self._thread.start()
 
-    def limit(self, seconds: float) -> None:
+    def limit(self, claim: Claim, seconds: float) -> None:
         """Interrupt it after that time."""
         self._until = time.monotonic() + seconds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ..claims import Outcome
@@ -83,6 +84,6 @@ class Reaper:
     def _tell(self, process_id: str, gone: list[Reported]) -> None:
         _log.warning("The worker %s is dead; %d tasks were taken back from it.", process_id[:8], len(gone))
         for claim, _ in gone:
-            pen = Pen(self._journals.of(claim.id), claim.attempt_no)
+            pen = Pen(partial(self._journals.of, claim.id), claim.attempt_no)
             pen.log("warning", LOST)
             pen.close()

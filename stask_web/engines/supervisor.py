@@ -224,14 +224,13 @@ class Supervisor:
 
     def _told(self, hand: Hand, message: dict[str, Any]) -> None:
         claim = hand.claim
-        if claim is None:
+        if claim is None or message["token"] != claim.token:
             return
         if "done" in message:
-            if message["token"] == claim.token:
-                hand.take()
-                self._ended(claim, outcome_from(message["done"]))
-                if message["last"] or hand.done >= self._recycle:
-                    hand.retire()
+            hand.take()
+            self._ended(claim, outcome_from(message["done"]))
+            if message["last"] or hand.done >= self._recycle:
+                hand.retire()
         elif "report" in message:
             hand.told, hand.unsaved = message["report"], True
             self._ticks.once("reports", REPORT_EVERY, sooner=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from contextlib import ExitStack
+from types import TracebackType
 from typing import Any
 
 from flask import Flask
@@ -32,10 +33,10 @@ class Watcher:
     def begin(self, run: TaskRun) -> None:
         """The run is made; the action has not begun."""
 
-    def limit(self, seconds: float) -> None:
+    def limit(self, claim: Claim, seconds: float) -> None:
         """The action may take so long."""
 
-    def report(self, values: dict[str, Any]) -> None:
+    def report(self, claim: Claim, values: dict[str, Any]) -> None:
         """There is news of the progress."""
 
     def acting(self, acting: bool) -> None:
@@ -91,7 +92,7 @@ def _outcome(state: State, run: TaskRun, watcher: Watcher) -> Outcome:
         return _of_error(run, error)
     limit = spec.timeout or state.settings.timeout
     if limit:
-        watcher.limit(limit)
+        watcher.limit(run.claim, limit)
     try:
         try:
             watcher.acting(True)
@@ -166,12 +167,18 @@ def _reason(run: TaskRun, error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    """The traceback as text, whatever the exception's own text does."""
+    """The traceback as text from the action on, whatever the exception's own text does."""
+    while error.__traceback__ and _is_ours(error.__traceback__) and error.__traceback__.tb_next:
+        error = error.with_traceback(error.__traceback__.tb_next)
     try:
         return clean("".join(traceback.format_exception(error)), 64 * 1024).rstrip()
     except Exception:
         frames = "".join(traceback.format_tb(error.__traceback__)) if error.__traceback__ else ""
         return clean(f"{frames}{type(error).__name__}: {clean(error, 4000)}")
+
+
+def _is_ours(step: TracebackType) -> bool:
+    return str(step.tb_frame.f_globals.get("__name__", "")).startswith(("stask_web.runner", "stask_web.worker"))
 
 
 def _close_session(state: State, run: TaskRun) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..journal import Journal
@@ -19,16 +19,24 @@ LONGEST = 256 * 1024
 class Pen:
     """The journal of one attempt.
 
-    :param journal: where it is written.
+    :param make: makes the journal, with the first line.
     :param attempt: the number that each record carries.
     """
 
-    def __init__(self, journal: Journal, attempt: int) -> None:
+    def __init__(self, make: Callable[[], Journal], attempt: int) -> None:
         self.attempt = attempt
         self.lost = 0
-        self._journal = journal
-        self._lock = threading.Lock()
+        self._make = make
+        self._made: Journal | None = None
+        self._lock = threading.RLock()
         self._secrets: tuple[str, ...] = ()
+
+    @property
+    def _journal(self) -> Journal:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
     def hide(self, values: Iterable[Any]) -> None:
         """Write stars in place of these values from now on; very short ones would hide half of every line."""
@@ -65,9 +73,7 @@ class Pen:
             return
         with self._lock:
             try:
-                if self.lost:
-                    records = [self._gap(), *records]
-                self._journal.write(records)
+                self._journal.write([self._gap(), *records] if self.lost else records)
                 self.lost = 0
             except OSError:
                 self._journal.close()
@@ -76,7 +82,8 @@ class Pen:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
-            self._journal.close()
+            if self._made is not None:
+                self._made.close()
 
     def _gap(self) -> dict[str, Any]:
         text = f"{self.lost} lines could not be written here."

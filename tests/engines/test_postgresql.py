@@ -33,7 +33,8 @@ class TestOnPostgresql(EngineContract):
         site.start(concurrency=1)
         task = site.create("sleep", seconds=1.0)
         site.wait_note("started")
-        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
         with site.state.database.read() as connection:
             connection.exec_driver_sql(cut)
         done = site.wait(task)

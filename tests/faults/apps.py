@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -142,6 +143,14 @@ class Faulty(BaseWorker):
             time.sleep(0.01)
         note(options, "started", str(os.getpid()))
         time.sleep(options.get("seconds", 0))
+
+    def task_pool(self, task: Any, options: Any) -> None:
+        """A process pool, which ends its processes by SIGTERM; and a fork that comes back into our code."""
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            note(options, "ran", str(sum(pool.map(abs, range(-10, 0)))))
+        if os.fork() == 0:
+            raise ValueError("in the fork")
+        os.wait()
 
     def task_print(self, task: Any, options: Any) -> None:
         import logging

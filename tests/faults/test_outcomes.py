@@ -61,6 +61,23 @@ def test_uncommitted_work_is_rolled_back_and_that_is_told(site: Site) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM row").scalar() == 0
 
 
+def test_a_process_pool_works_and_a_fork_that_comes_back_does_not_speak_for_the_task(site: Site) -> None:
+    site.start(concurrency=1)
+    task = site.create("pool")
+    done = site.wait(task)
+    assert (done.status, done.attempts) == (Status.COMPLETED, 1)
+    assert site.notes("ran") == ["55"]
+
+
+def test_a_traceback_begins_in_the_action(site: Site) -> None:
+    site.start(concurrency=1)
+    task = site.create("raise", kind="value")
+    site.wait(task)
+    lines = site.log(task)[0].splitlines()
+    assert lines[0].startswith("Traceback")
+    assert "in task_raise" in lines[1]
+
+
 def test_a_long_line_and_much_output_are_kept_within_the_caps(site: Site) -> None:
     site.start(concurrency=1)
     many, long = site.create("flood", lines=20_000, length=100), site.create("flood", lines=1, length=5_000_000)
