@@ -24,7 +24,8 @@ export class LogPanel {
       fetch: (from) => this.fetch({ from }),
     });
     this.scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    if (this.following) this.toBottom();
+    // Also of a task that is over: the end says how it ended, and older lines come when one scrolls up from there.
+    this.toBottom();
   }
 
   get following() {
