@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -368,12 +369,18 @@ def _as_uploaded(value: Any) -> UploadedPath:
     raise ValueError("Choose a file.")
 
 
+@cache
+def _choice_fields(model: type[BaseModel]) -> list[tuple[str, Choices]]:
+    """The fields whose choices are computed: looked for once, not for each task."""
+    found = ((name, _first(info.metadata, Choices)) for name, info in model.model_fields.items())
+    return [(name, source) for name, source in found if source is not None]
+
+
 def _check_choices(model: type[BaseModel], options: BaseModel) -> None:
     errors = {}
-    for name, info in model.model_fields.items():
-        source = _first(info.metadata, Choices)
+    for name, source in _choice_fields(model):
         value = getattr(options, name)
-        if source is None or value is None:
+        if value is None:
             continue
         allowed = {choice for choice, _ in source(options.model_dump())}
         chosen = value if isinstance(value, list | tuple | set | frozenset) else [value]
@@ -400,7 +407,12 @@ def _sentence(item: Any) -> str:
         return clean(item["msg"])
 
 
+_PLAIN = frozenset((str, int, float, bool))
+
+
 def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, SecretStr):
         found[path] = value.get_secret_value()
         return None
@@ -421,7 +433,7 @@ def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
         return _open_part(value.model_dump(mode="python"), path, found)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    return value if isinstance(value, str | int | float) else str(value)
 
 
 def _keep(secret: SecretStr, path: str, found: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,15 @@ class State:
     tasks: Any = None
     roster: Any = None
     services: Services = field(init=False)
+    _app: weakref.ref[Flask] | None = None
+
+    @property
+    def app(self) -> Flask:
+        """The app; it is not kept alive by us."""
+        app = self._app() if self._app is not None else None
+        if app is None:
+            raise STaskError(f"The app {self.app_name!r} is gone.")
+        return app
 
     def task_log(self, task: Any) -> Any:
         """The log of a task, for users' code."""
