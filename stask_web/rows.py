@@ -1,0 +1,124 @@
+"""Rows that are written by hand: new tasks and the daily counts. No ORM: its objects cost five times the statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine.default import DefaultDialect
+
+from .models import Stat, Task
+
+#: Rows of one INSERT at most; SQLite takes 32,766 values in a statement.
+AT_ONCE = 500
+COLUMNS = (
+    "identifier", "action", "status", "lane", "priority", "due_at", "start_at", "created_at", "message", "meta",
+    "secrets", "progress", "attempts", "max_attempts", "attempt_no", "crashes", "warnings", "dry_run", "started_by",
+    "unique_key", "form_key",
+)  # fmt: skip
+
+#: Day (UTC, ``2026-12-31``), identifier, action, status.
+CountKey = tuple[str, str, str, int]
+
+_ANY_DIALECT = DefaultDialect()
+_READ = [
+    (name, column.type.process_result_value)
+    for name, column in Task.__table__.columns.items()
+    if name in COLUMNS and isinstance(column.type, sa.types.TypeDecorator)
+]
+_ABSENT = {column.name: None for column in Task.__table__.columns if column.name not in ("id", *COLUMNS)}
+
+
+class Pencil(NamedTuple):
+    """What a statement is written with.
+
+    :param cursor: of the driver, in a transaction of the caller.
+    :param dialect: of its database.
+    """
+
+    cursor: Any
+    dialect: sa.Dialect
+
+    @property
+    def mark(self) -> str:
+        """The mark of a value in a statement."""
+        return "?" if self.dialect.paramstyle == "qmark" else "%s"
+
+
+def pencil_of(connection: sa.Connection) -> Pencil:
+    """What to write with in a connection's transaction."""
+    return Pencil(connection.connection.cursor(), connection.dialect)
+
+
+def insert_tasks(pencil: Pencil, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert tasks.
+
+    :param rows: the values of :data:`COLUMNS` as they are stored.
+    :returns: the ids, in the rows' order.
+    :raises sqlalchemy.exc.IntegrityError: nothing of the statement was inserted.
+    """
+    ids: list[int] = []
+    try:
+        for start in range(0, len(rows), AT_ONCE):
+            piece = rows[start : start + AT_ONCE]
+            values = [row[name] for row in piece for name in COLUMNS]
+            pencil.cursor.execute(_insert(pencil.mark, len(piece)), values)
+            ids += sorted(row[0] for row in pencil.cursor.fetchall())  # numbered in their order, told in any
+    except pencil.dialect.loaded_dbapi.IntegrityError as error:
+        raise sa.exc.IntegrityError("INSERT INTO s_tasks", None, error) from error
+    return ids
+
+
+@cache
+def _insert(mark: str, rows: int) -> str:
+    one = ", ".join([mark] * len(COLUMNS))
+    return f"INSERT INTO s_tasks ({', '.join(COLUMNS)}) VALUES {', '.join([f'({one})'] * rows)} RETURNING id"
+
+
+def note_files(pencil: Pencil, used: Iterable[tuple[int, str]]) -> None:
+    """Note which files tasks use: pairs of task id and token."""
+    rows = list(used)
+    if rows:
+        mark = pencil.mark
+        pencil.cursor.executemany(f"INSERT INTO s_task_uploads (task_id, token) VALUES ({mark}, {mark})", rows)
+
+
+def is_active(pencil: Pencil, identifier: str) -> bool | None:
+    """Whether a worker is turned on; None when it is not registered."""
+    pencil.cursor.execute(f"SELECT active FROM s_workers WHERE identifier = {pencil.mark}", (identifier,))
+    row = pencil.cursor.fetchone()
+    return None if row is None else bool(row[0])
+
+
+def count_endings(
+    connection: sa.Connection, key: CountKey, *, n: int = 0, gone: int = 0, seconds: float = 0.0
+) -> None:
+    """Add to the daily counts."""
+    changed = connection.execute(
+        sa.update(Stat)
+        .where(Stat.day == key[0], Stat.identifier == key[1], Stat.action == key[2], Stat.status == key[3])
+        .values(n=Stat.n + n, gone=Stat.gone + gone, seconds=Stat.seconds + seconds)
+    ).rowcount
+    if not changed:
+        row = dict(zip(("day", "identifier", "action", "status"), key, strict=True))
+        connection.execute(sa.insert(Stat).values(**row, n=n, gone=gone, seconds=seconds))
+
+
+def count_key(row: Any) -> CountKey:
+    """Where a task that has ended is counted; the row has identifier, action, status and finished_at."""
+    return (row.finished_at.strftime("%Y-%m-%d"), row.identifier, row.action, int(row.status))
+
+
+def snapshot(values: Mapping[str, Any]) -> Task:
+    """The task of a row that was just inserted, made without the ORM's bookkeeping for each column.
+
+    :param values: of :data:`COLUMNS` as they are stored, and ``id``.
+    """
+    task: Task = Task.__mapper__.class_manager.new_instance()
+    task.__dict__.update(_ABSENT)
+    task.__dict__.update(values)
+    for name, read in _READ:
+        task.__dict__[name] = read(values[name], _ANY_DIALECT)
+    return task
