@@ -208,13 +208,14 @@ def test_ctrl_c_ends_all_of_it_in_time_with_a_page_open(first_run: MakeRun, fres
 
 
 def test_the_second_start_is_quick(fresh: Path, first_run: MakeRun) -> None:
-    """The best of three, since other work on this machine is no fault of the start."""
+    """The best of three; where more runs than there are cores, it may take as much longer as all the rest does."""
+    allowed = SECOND_START_WITHIN * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     if first_run.process.poll() is None:
         first_run.ctrl_c()
     took = [time_of_a_start(fresh)]
-    while min(took) > SECOND_START_WITHIN and len(took) < 3:
+    while min(took) > allowed and len(took) < 3:
         took.append(time_of_a_start(fresh))
-    assert min(took) <= SECOND_START_WITHIN, took
+    assert min(took) <= allowed, took
 
 
 def time_of_a_start(folder: Path) -> float:
