@@ -7,7 +7,6 @@ never disagree; the browser only puts it in place.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -232,11 +231,16 @@ def humanise(name: str) -> str:
 
 def counts_text(task: Task) -> str:
     """The named counters and the refusals, e.g. ``"3,161 imported, 40 refused"``."""
-    counts: Mapping[str, Any] = task.counts or {}
+    counts = dict(task.counts or {})
+    refused = counts.pop("refused", None) or task.warnings
     parts = [f"{number(value)} {name.replace('_', ' ')}" for name, value in counts.items()]
-    if task.warnings and "refused" not in counts:
-        parts.append(f"{number(task.warnings)} refused")
-    return ", ".join(parts)
+    return ", ".join([*parts, f"{number(refused)} refused"] if refused else parts)
+
+
+def more_counts(task: Task) -> str:
+    """The counters that the sentence of the end does not say already."""
+    said, text = outcome(task), counts_text(task)
+    return "" if all(part.split(" ")[0] in said.replace(".", " ").split() for part in text.split(", ")) else text
 
 
 def outcome(task: Task) -> str:
@@ -253,12 +257,13 @@ def outcome(task: Task) -> str:
 
 
 def stopped_sentence(task: Task) -> str:
-    """What a stopped task left behind, as far as it is known."""
+    """Who stopped a task and what it left behind, as far as it is known."""
+    by = f" by {clean(task.cancelled_by)}" if task.cancelled_by else ""
     if task.started_at is None:
-        return "Withdrawn before it started"
+        return f"Withdrawn{by} before it started"
     if task.processed is not None and task.total:
-        return f"Stopped at {number(task.processed)} of {number(task.total)}. What was done stays done"
-    return "Stopped. What was done stays done"
+        return f"Stopped{by} at {number(task.processed)} of {number(task.total)}. What was done stays done"
+    return f"Stopped{by}. What was done stays done"
 
 
 def stopping_words(task: Task) -> str:
@@ -307,7 +312,7 @@ def fields(task: Task, around: Surroundings | None = None, *, who: str = "", tit
         "stopping": stopping_words(task),
         "rate": rate_text(task.processed, spent) if running else "",
         "elapsed": duration(int(spent) if running and spent is not None else spent),
-        "counts": counts_text(task),
+        "counts": more_counts(task) if Status(task.status).ended else counts_text(task),
         "warnings": number(task.warnings) if task.warnings else "",
         "waiting_for": waiting_for(task, around) or "",
         "outcome": outcome(task) if Status(task.status).ended else "",

@@ -6,13 +6,15 @@ never shown again, a file stays as the token of its upload.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time
 from enum import Enum
 from typing import Any, BinaryIO, Literal, cast, get_args, get_origin
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -294,14 +296,15 @@ def read_start(text: str, zone: str) -> datetime | None:
     """When a task is to start, as the form says it.
 
     :param text: of a ``datetime-local`` field.
-    :param zone: the browser's offset in minutes as JavaScript gives it; without it the time is this machine's.
+    :param zone: the name of the browser's time zone; without a known one the time is this machine's.
     :raises ValueError: it is no time.
     """
     if not text.strip():
         return None
     moment = datetime.fromisoformat(text.strip())
-    if moment.tzinfo is None and zone.lstrip("-").isdecimal() and abs(int(zone)) <= 24 * 60:
-        moment = moment.replace(tzinfo=timezone(-timedelta(minutes=int(zone))))
+    if moment.tzinfo is None and zone:
+        with contextlib.suppress(ValueError, OSError, ZoneInfoNotFoundError):
+            moment = moment.replace(tzinfo=ZoneInfo(zone))
     return moment.astimezone(UTC)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
-from flask import Blueprint, jsonify, url_for
+from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import news
-from ..models import Task
+from ..formatting import action_specs_of
+from ..models import Task, WorkerRecord
 from ..queries import hourly, live_processes, recent_tasks, worker_records
 from ..state import State, current_state
 from .charts import HourBar, hour_bars
@@ -18,6 +20,8 @@ from .visitor import need, partial, visitor, wants_json
 from .widgets import widgets
 
 RECENT = 8
+#: More widgets than this get a field to find one.
+MANY = 9
 RECENT_FILTER = f"limit={RECENT}"
 
 
@@ -32,11 +36,13 @@ class Count(NamedTuple):
 
 
 class Banner(NamedTuple):
-    """The one warning on top."""
+    """The one warning on top, and where it leads."""
 
     title: str
     text: str
     code: str = ""
+    url: str = ""
+    link: str = ""
 
 
 def register(bp: Blueprint) -> None:
@@ -57,16 +63,26 @@ def dashboard() -> ResponseReturnValue:
         return jsonify(
             counts=counts, workers=[record.identifier for record in records], recent=[t.json for t in recent["tasks"]]
         )
+    find = request.args.get("find", "").strip()
     records = worker_records(state.database, active_only=True)
     return render(
         "dashboard/page.html",
         "dashboard",
         banner=_banner(state, counts),
         counts=_strip(counts),
-        widgets=widgets(state, records),
+        widgets=widgets(state, [record for record in records if _matches(record, find)]),
+        find=find,
+        has_filter=len(records) > MANY,
         hours=_hours(state),
         **recent,
     )
+
+
+def _matches(record: WorkerRecord, find: str) -> bool:
+    """Whether a worker or one of its actions has these words in its title."""
+    cls = record.worker_class
+    titles = [record.title, record.scope, *(str(spec.title) for spec in action_specs_of(cls).values())] if cls else []
+    return not find or any(find.casefold() in title.casefold() for title in titles)
 
 
 def _recent(state: State) -> dict[str, Any]:
@@ -98,18 +114,34 @@ def _strip(counts: dict[str, int]) -> list[Count]:
 
 
 def _banner(state: State, counts: dict[str, int]) -> Banner | None:
-    if (
-        counts["pending"]
-        and state.settings.engine == "database"
-        and not live_processes(state.database, state.settings.lease)
-    ):
-        admin = visitor().may("manage_workers")
-        return Banner(
-            "No worker process is running",
-            "Your tasks are kept and start by themselves when it is back." + (" Start it with" if admin else ""),
-            "flask stask work" if admin else "",
-        )
+    """The worst of what is wrong; what only an admin can mend is told to admins only."""
+    admin = visitor().may("manage_workers")
+    if admin and not _storage_is_there(state):
+        words = "Uploads, logs and results need a folder that this program may write to:"
+        return Banner("Files cannot be kept", words, str(state.storage.root))
+    waiting = counts["pending"] and state.settings.engine == "database"
+    if waiting and not live_processes(state.database, state.settings.lease):
+        words = "Your tasks are kept and start by themselves when it is back."
+        how = ("Start it with", "flask stask work") if admin else ("", "")
+        return Banner("No worker process is running", f"{words} {how[0]}".strip(), how[1])
+    new = _new_workers(state) if admin else 0
+    if new:
+        words = "One new worker was found" if new == 1 else f"{new} new workers were found"
+        return Banner(words, "Nobody can use what is not turned on.", url=url_for("stask.workers"), link="Workers")
     return None
+
+
+def _new_workers(state: State) -> int:
+    """How many worker classes nobody has decided about yet."""
+    return len(state.registry.classes().keys() - {record.identifier for record in worker_records(state.database)})
+
+
+def _storage_is_there(state: State) -> bool:
+    """Whether the storage can be written to; while it does not exist yet, whether it could be made."""
+    place = state.storage.root
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return os.access(place, os.W_OK | os.X_OK)
 
 
 def _hours(state: State) -> list[HourBar]:

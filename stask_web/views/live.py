@@ -14,7 +14,7 @@ from ..state import State, current_state
 from .visitor import Visitor, need, the_task, visible, visitor
 
 TASKS_AT_ONCE = 200
-LISTS_AT_ONCE = 20
+LISTS_AT_ONCE = 200
 LINES_AT_ONCE = 1000
 
 

@@ -152,8 +152,18 @@ def _context(state: State, shown: Shown, *, with_log: bool) -> dict[str, Any]:
         context["log"] = news.piece(chunk)
         context["log_is_whole"] = chunk.first
     if shown.failed and sees_log:
-        context["report"] = row.error or ""
+        context["report"] = _report(state, shown)
     return context
+
+
+def _report(state: State, shown: Shown) -> str:
+    """What a developer needs to know of a failure: which task, the error, the last errors of its log."""
+    row = shown.task
+    lines = state.journals.of(row.id).last(LINES).lines
+    errors = [str(record.get("m", "")) for record in lines if record.get("l") == "error"]
+    facts = [f"{fact.name}: {fact.value}" for fact in _facts(shown, [])]
+    ended = row.finished_at.isoformat(timespec="seconds") if row.finished_at else ""
+    return "\n".join([*facts, f"Ended: {ended}", f"Message: {row.message}", row.error or "", *errors[-3:]]).strip()
 
 
 def _steps(shown: Shown, tries: list[Attempt]) -> list[Step]:

@@ -149,7 +149,16 @@ def test_counts_are_a_sentence_and_refusals_are_named_once() -> None:
     assert words.counts_text(task(counts={"imported": 3161}, warnings=40)) == "3,161 imported, 40 refused"
     assert words.counts_text(task(counts={"refused": 40}, warnings=40)) == "40 refused"
     assert words.counts_text(task(counts={"left_out": 2})) == "2 left out"
+    assert words.counts_text(task(counts={"refused": 40, "created": 7}, warnings=40)) == "7 created, 40 refused"
     assert words.counts_text(task()) == ""
+
+
+def test_what_the_sentence_says_is_not_said_again() -> None:
+    counts = {"refused": 40, "created": 3161}
+    said = task(Status.COMPLETED, message="3,161 imported, 40 refused.", counts=counts, warnings=40)
+    assert words.more_counts(said) == ""
+    assert words.more_counts(task(Status.COMPLETED, message="Imported a.csv", counts={"created": 7})) == "7 created"
+    assert words.more_counts(task(Status.COMPLETED, counts={"created": 7})) == ""
 
 
 @pytest.mark.parametrize(

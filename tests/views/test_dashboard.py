@@ -200,3 +200,30 @@ def test_the_hours_are_drawn(site: Site, operator: FlaskClient) -> None:
     page = text(operator)
     assert page.count("<title>") == 25
     assert "1 completed, 0 failed" in page
+
+
+def test_admins_are_told_of_new_workers_and_of_a_storage_that_is_not_there(
+    site: Site, admin: FlaskClient, operator: FlaskClient, monkeypatch: Any
+) -> None:
+    site.state.registry.add(Custom)
+    assert "One new worker was found" in text(admin)
+    assert "One new worker was found" not in text(operator)
+    monkeypatch.setattr("stask_web.views.dashboard.os.access", lambda *_: False)
+    page = text(admin)
+    assert "Files cannot be kept" in page
+    assert "One new worker was found" not in page
+    assert "Files cannot be kept" not in text(operator)
+
+
+def test_many_widgets_can_be_searched(site: Site, admin: FlaskClient) -> None:
+    assert 'name="find"' not in text(admin)
+    for number in range(10):
+        worker = type(f"Worker{number}", (Custom,), {"identifier": f"w{number}", "title": f"Worker {number}"})
+        worker.render_widget = BaseWorker.render_widget  # type: ignore[method-assign]
+        site.add(worker)
+    assert 'name="find"' in text(admin)
+    found = text(admin, "/stask/?find=wORKER+7")
+    assert 'data-widget="w7"' in found
+    assert 'data-widget="w6"' not in found
+    assert 'data-widget="product"' in text(admin, "/stask/?find=import")
+    assert "Nothing matches" in text(admin, "/stask/?find=%3Cb%3E")
