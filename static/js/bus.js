@@ -5,7 +5,7 @@
 //   gone      {task}                  it was deleted, or is not ours
 //   stats     {..counts}
 //   list      {filter, digest}
-//   link      {live, running}         whether news arrive
+//   link      {live, since}           whether news arrive; since when not
 //   changed   {root}                  new elements are on the page
 //   poke      {}                      something was posted: look now
 //   toast     {text, tone}

@@ -7,12 +7,11 @@ const PATIENCE = 3000;
 let timer = 0;
 
 export function start() {
-  hear("link", ({ live }) => (live ? restored() : lost()));
-  addEventListener("offline", lost);
+  hear("link", ({ live, since }) => (live ? restored() : lost(since)));
 }
 
-function lost() {
-  timer ||= setTimeout(() => show(true), PATIENCE);
+function lost(since) {
+  timer ||= setTimeout(() => show(true), since + PATIENCE - performance.now());
 }
 
 function restored() {

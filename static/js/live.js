@@ -4,8 +4,11 @@ import { hear, tell } from "./bus.js";
 import { all, root } from "./dom.js";
 import * as poll from "./poll.js";
 import * as socket from "./socket.js";
+import { anyRuns } from "./tasks.js";
 
 const SOCKET_PATIENCE = 2000;
+const SILENCE = 3000;
+const LOOK_EVERY = 500;
 
 /** What the page wants to know: {tasks: Map(id -> position or null), lists: Set, stats: boolean}. */
 function wants() {
@@ -35,16 +38,24 @@ export function start() {
 
 function startSocket() {
   const patience = setTimeout(() => poll.start(wants), SOCKET_PATIENCE);
+  let isUp = false;
   socket.start({
     wants,
     up: () => {
+      isUp = true;
       clearTimeout(patience);
       poll.stop();
-      tell("link", { live: true });
     },
     down: () => {
+      isUp = false;
       clearTimeout(patience);
       poll.start(wants);
     },
   });
+  // A line that broke without a word looks like a quiet one for most of a minute. Where something runs it is never quiet.
+  setInterval(() => {
+    if (!isUp) return;
+    if (anyRuns() && socket.silence() > SILENCE) poll.start(wants, performance.now() - socket.silence());
+    else poll.stop();
+  }, LOOK_EVERY);
 }

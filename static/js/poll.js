@@ -17,16 +17,22 @@ let busy = false;
 let again = false;
 let tag = "";
 let running = true;
+let slow = 0;
 
-export function start(what) {
+/** @param {number} since when news were last known to arrive */
+export function start(what, since = performance.now()) {
   if (wants) return;
   wants = what;
-  look();
+  look(since);
 }
 
+/** Somebody else brings the news now. */
 export function stop() {
+  if (!wants) return;
   wants = null;
   clearTimeout(timer);
+  clearTimeout(slow);
+  tell("link", { live: true });
 }
 
 hear("poke", () => wants && look());
@@ -45,7 +51,7 @@ export function address({ tasks, lists, stats }, base = root.dataset.live) {
   return query.size ? `${base}?${query}` : "";
 }
 
-async function look() {
+async function look(since = performance.now()) {
   clearTimeout(timer);
   if (busy) {
     again = true;
@@ -54,17 +60,17 @@ async function look() {
   busy = true;
   again = false;
   // A server that takes the question and says nothing is as lost as one that is not there.
-  const slow = setTimeout(() => tell("link", { live: false }), SLOW);
+  slow = setTimeout(() => tell("link", { live: false, since }), SLOW);
   try {
     await askOnce();
-    tell("link", { live: true });
+    if (wants) tell("link", { live: true });
   } catch (error) {
     if (error instanceof SignedOut) tell("signed-out");
-    else tell("link", { live: false });
+    else if (wants) tell("link", { live: false, since });
   } finally {
     clearTimeout(slow);
     busy = false;
-    if (wants) timer = setTimeout(look, again ? 0 : pause());
+    if (wants) timer = setTimeout(() => look(), again ? 0 : pause());
   }
 }
 

@@ -9,6 +9,10 @@ const NEWS = ["task", "journal", "stats", "list", "gone"];
 
 let socket = null;
 let watched = new Set();
+let heardAt = 0;
+
+/** Milliseconds since the server said anything. */
+export const silence = () => performance.now() - heardAt;
 
 /**
  * Connect and stay connected.
@@ -25,7 +29,9 @@ export async function start({ wants, up, down }) {
     reconnectionDelayMax: 10_000,
   };
   socket = io("/stask", options);
+  socket.onAny(() => (heardAt = performance.now()));
   socket.on("connect", () => {
+    heardAt = performance.now();
     watched = new Set();
     up();
     watch(wants());

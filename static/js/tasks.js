@@ -4,11 +4,15 @@ import { hear, tell } from "./bus.js";
 import { all, parse, replace, root } from "./dom.js";
 import { SignedOut, getHtml, partial } from "./http.js";
 
+const RUNNING = 20;
 const ETA_EVERY = 1000;
 const PARTIAL_EVERY = 400;
 const newest = new Map();
 const drawing = new WeakSet();
 const etaShown = new WeakMap();
+
+/** Whether a task on the page works right now: then its clock alone brings news every second. */
+export const anyRuns = () => all("[data-task]").some((part) => newest.get(part.dataset.task)?.status === RUNNING);
 
 const parts = (id, within = document) => all(`[data-task="${id}"]`, within);
 

@@ -19,15 +19,13 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from live_client import Shown, Socket
-from live_site import create_app
-
 from stask_web.journal import Journal
 from stask_web.models import Task
 from stask_web.state import State, state_of
 from stask_web.status import Status
+
+from .live_client import Shown, Socket
+from .live_site import create_app
 
 HERE = Path(__file__).resolve().parent
 THREADS = ("-k", "gthread", "--threads", "40", "-w", "1")
@@ -74,11 +72,21 @@ class Server:
                 time.sleep(0.05)
         raise AssertionError(f"gunicorn does not answer: {self.said()}")
 
+    def revive(self) -> None:
+        """Start it again, if a test left it dead."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+
+    def send(self, sig: signal.Signals) -> None:
+        """Send a signal to all its processes."""
+        assert self.process is not None
+        os.killpg(self.process.pid, sig)
+
     def kill(self) -> None:
         """kill -9 of all its processes."""
         assert self.process is not None
         with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            self.send(signal.SIGKILL)
         self.process.wait(10)
         self.log.close()
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import SYNC, THREADS, Server, Writer
 
 from stask_web.state import State
 from stask_web.status import Status
 
+from .conftest import SYNC, THREADS, Server, Writer
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, which the extra dev brings")
 expect = sync_api.expect
+expect.set_options(timeout=15_000)
 
 pytestmark = pytest.mark.browser
 
@@ -62,6 +65,7 @@ def server(request: pytest.FixtureRequest, serve: Callable[..., Server]) -> Serv
 
 @pytest.fixture
 def browser(launched: Any, server: Server) -> Iterator[Browser]:
+    server.revive()
     made = Browser(launched, server)
     yield made
     made.context.close()
@@ -141,6 +145,22 @@ def test_a_lost_connection_is_said_and_the_gap_is_filled(browser: Browser, task:
     browser.server.start()
     expect(notice).to_be_hidden()
     wait_for_lines(page, ["before", "meanwhile"])
+    browser.complaints.clear()
+
+
+def test_a_line_that_breaks_without_a_word_is_noticed(browser: Browser, task: Writer) -> None:
+    page = browser.open(f"/tasks/{task.id}")
+    task.say("before")
+    wait_for_lines(page, ["before"])
+    notice = page.locator("[data-connection]")
+    browser.server.send(signal.SIGSTOP)
+    try:
+        expect(notice).to_be_visible()
+    finally:
+        browser.server.send(signal.SIGCONT)
+    task.say("after")
+    expect(notice).to_be_hidden()
+    wait_for_lines(page, ["before", "after"])
     browser.complaints.clear()
 
 

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from conftest import SYNC, Server, Writer
-from live_client import Shown
-from test_sockets import digest, write_20000
 
 from stask_web.status import Status
+
+from .conftest import SYNC, Server, Writer
+from .live_client import Shown
+from .test_sockets import digest, write_20000
 
 
 @pytest.fixture(scope="module")

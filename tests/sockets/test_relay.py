@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Writer
 from flask import Flask
 
 from stask_web import news, relay
 from stask_web.relay import Relay, log_room, task_room
 from stask_web.state import State
 from stask_web.status import Status
+
+from .conftest import Writer
 
 PATIENCE = 5.0
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import socketio
-from conftest import GEVENT, THREADS, Server, Writer
-from live_client import Shown, Socket, status_of
 
 from stask_web.state import State
 from stask_web.status import Status
+
+from .conftest import GEVENT, THREADS, Server, Writer
+from .live_client import Shown, Socket, status_of
 
 Serve = Callable[..., Server]
 Connect = Callable[..., Socket]
