@@ -556,3 +556,7 @@ class Schedule(Base):
         first = to_epoch(self.next_fire_at)
         start = first - 0.001 if after is None else max(to_epoch(after), first - 0.001)
         return next_instants(read_rule(self.rule, self.timezone), self.timezone, start, n)
+
+
+#: Tasks are also made without the mapper, which would otherwise set itself up at the first query only.
+Base.registry.configure()
