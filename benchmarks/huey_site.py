@@ -20,4 +20,3 @@ def nothing() -> None:
     if pid not in _files:
         _files[pid] = open(_folder / f"done.{pid}", "a", buffering=1, encoding="ascii")  # noqa: SIM115
     _files[pid].write(f"{time.time()}\n")  # type: ignore[attr-defined]
-

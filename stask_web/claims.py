@@ -58,6 +58,7 @@ class Claim(NamedTuple):
     :param meta: the options, as JSON text.
     :param secrets: the sealed secrets, or None.
     :param started_by: the user's key, as JSON text.
+    :param alone: whether it has a unique key, which its end sets free.
     """
 
     id: int
@@ -77,6 +78,7 @@ class Claim(NamedTuple):
     started_at: float
     token: str
     owner: str | None
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,13 @@ class Stat(NamedTuple):
 
 _FIELDS = (
     "id, identifier, action, priority, attempts, max_attempts, attempt_no, crashes, dry_run, meta, secrets, "
-    "started_by, created_at, start_at, started_at, claim_token, owner"
+    "started_by, created_at, start_at, started_at, claim_token, owner, unique_key IS NOT NULL"
 )
+# A column that is named in SET costs its index two changes on SQLite, also when the value stays: so due_at, which is
+# NULL in the queue, and unique_key, which most tasks have not, are named only where they change.
 _START = (
-    "UPDATE s_tasks SET status = 20, lane = NULL, due_at = NULL, claim_token = ?, owner = ?, started_at = ?, "
-    "finished_at = NULL, duration = NULL, attempts = attempts + 1, attempt_no = attempt_no + 1, progress = 0, "
+    "UPDATE s_tasks SET status = 20, lane = NULL, claim_token = ?, owner = ?, started_at = ?, "
+    "duration = NULL, attempts = attempts + 1, attempt_no = attempt_no + 1, progress = 0, "
     "processed = NULL, total = NULL, eta = NULL, message = '', error = NULL, warnings = 0, counts = NULL, "
     "result = NULL, files = NULL "
 )
@@ -144,10 +148,8 @@ _VALUES = (
     "message = ?, error = ?, progress = COALESCE(?, progress), processed = COALESCE(?, processed), "
     "total = COALESCE(?, total), eta = NULL, warnings = ?, counts = ?, files = ?, owner = NULL"
 )
-_END = (
-    "UPDATE s_tasks SET status = ?, finished_at = ?, duration = ?, result = ?, crashes = ?, unique_key = NULL, "
-    f"{_VALUES}"
-)
+_END = f"UPDATE s_tasks SET status = ?, finished_at = ?, duration = ?, result = ?, crashes = ?, {_VALUES}"
+_FREE = ", unique_key = NULL"
 _AGAIN = f"UPDATE s_tasks SET status = 10, due_at = ?, crashes = ?, {_VALUES}"
 _BACK = (
     "UPDATE s_tasks SET status = 10, lane = priority, attempts = attempts - 1, message = ?, eta = NULL, owner = NULL"
@@ -181,12 +183,14 @@ class Claims:
         else:
             self._claim, self._claim_id = self._sql(_QUEUE + skip), self._sql(_ONE + skip)
         self._start = self._sql(_START + "WHERE id = ?")
+        self._now = self._sql("UPDATE s_tasks SET due_at = NULL WHERE id = ? AND status = 10 AND due_at IS NOT NULL")
         self._fields = self._sql(f"SELECT {_FIELDS} FROM s_tasks WHERE id = ?")
         self._owned = self._sql(f"SELECT {_FIELDS} FROM s_tasks WHERE status = 20 AND owner = ? ORDER BY id")
         self._running = self._sql("SELECT id, claim_token, cancel_at FROM s_tasks WHERE status = 20 AND owner = ?")
         self._owners = "SELECT DISTINCT owner FROM s_tasks WHERE status = 20"
         self._attempt, self._attempt_end = self._sql(_ATTEMPT), self._sql(_ATTEMPT_END)
-        self._end, self._end_stopped = self._sql(_END + _NOT_STOPPED), self._sql(_END + _FENCE)
+        self._end = {True: self._sql(_END + _FREE + _NOT_STOPPED), False: self._sql(_END + _NOT_STOPPED)}
+        self._end_stopped = self._sql(_END + _FREE + _FENCE)
         self._again, self._back = self._sql(_AGAIN + _NOT_STOPPED), self._sql(_BACK + _NOT_STOPPED)
         self._stop = self._sql("SELECT status, claim_token, cancelled_by, processed FROM s_tasks WHERE id = ?")
         self._report = self._sql(_REPORT + _FENCE)
@@ -202,6 +206,7 @@ class Claims:
 
     def claim_id(self, cursor: Cursor, task_id: int, *, owner: str | None, pid: int | None, now: float) -> Claim | None:
         """Start one task if it is pending, also before it is due."""
+        cursor.execute(self._now, (task_id,))
         return self._start_task(cursor, self._claim_id, (task_id,), owner, pid, now)
 
     def _start_task(
@@ -262,7 +267,7 @@ class Claims:
         fence = (claim.id, claim.token)
         if ended.status >= COMPLETED:
             changes = _end_values(ended.status, ended.message, claim, outcome, now)
-            cursor.execute(self._end, changes + fence)
+            cursor.execute(self._end[bool(claim.alone)], changes + fence)
         elif outcome.kind in ("drained", "lost"):
             cursor.execute(self._back, (ended.message, *fence))
         else:

@@ -190,7 +190,7 @@ class Task(Base):
     dry_run: Mapped[bool] = mapped_column(sa.Boolean, default=False)
     started_by: Mapped[Any] = mapped_column(UserKey, nullable=True, index=True)
     claim_token: Mapped[str | None] = mapped_column(sa.String(32))
-    owner: Mapped[str | None] = mapped_column(sa.String(32), index=True)
+    owner: Mapped[str | None] = mapped_column(sa.String(32))
     cancel_at: Mapped[datetime | None] = mapped_column(Instant)
     cancelled_by: Mapped[str | None] = mapped_column(sa.String(190))
     unique_key: Mapped[str | None] = mapped_column(sa.String(190), unique=True)

@@ -29,7 +29,7 @@ from ..faults.site import Site
 
 def claim(**changes: object) -> Claim:
     """A claim of a first attempt of three."""
-    plain = Claim(1, "w", "a", 2, 1, 3, 1, 0, False, "{}", None, None, 0.0, None, 0.0, "token", "me")
+    plain = Claim(1, "w", "a", 2, 1, 3, 1, 0, False, "{}", None, None, 0.0, None, 0.0, "token", "me", False)
     return plain._replace(**changes)  # type: ignore[arg-type]
 
 

@@ -131,7 +131,6 @@ def upgrade() -> None:
     op.create_index(op.f("ix_s_tasks_finished_at_status"), "s_tasks", ["finished_at", "status"], unique=False)
     op.create_index(op.f("ix_s_tasks_identifier_id"), "s_tasks", ["identifier", "id"], unique=False)
     op.create_index(op.f("ix_s_tasks_lane_id"), "s_tasks", ["lane", "id"], unique=False)
-    op.create_index(op.f("ix_s_tasks_owner"), "s_tasks", ["owner"], unique=False)
     op.create_index(op.f("ix_s_tasks_started_by"), "s_tasks", ["started_by"], unique=False)
     op.create_index(op.f("ix_s_tasks_status_id"), "s_tasks", ["status", "id"], unique=False)
     op.create_table(
@@ -173,7 +172,6 @@ def downgrade() -> None:
     op.drop_table("s_uploads")
     op.drop_index(op.f("ix_s_tasks_status_id"), table_name="s_tasks")
     op.drop_index(op.f("ix_s_tasks_started_by"), table_name="s_tasks")
-    op.drop_index(op.f("ix_s_tasks_owner"), table_name="s_tasks")
     op.drop_index(op.f("ix_s_tasks_lane_id"), table_name="s_tasks")
     op.drop_index(op.f("ix_s_tasks_identifier_id"), table_name="s_tasks")
     op.drop_index(op.f("ix_s_tasks_finished_at_status"), table_name="s_tasks")
