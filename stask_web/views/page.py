@@ -10,7 +10,7 @@ from flask import current_app, render_template, request, url_for
 from markupsafe import Markup, escape
 
 from ..formatting import ago, clock
-from ..paths import SOCKET_CLIENT, STATIC
+from ..paths import STATIC
 from ..state import State, current_state
 from .checks import csrf_token
 from .icons import icon
@@ -99,8 +99,11 @@ class Ui:
     @cached_property
     def transport(self) -> str:
         """How the page keeps itself live: by socket where the server has threads for it and the client is there."""
-        threads = request.environ.get("wsgi.multithread", False)
-        return "socket" if self.state.socketio is not None and threads and SOCKET_CLIENT.is_file() else "poll"
+        if self.state.socketio is None:
+            return "poll"
+        from ..sockets import transport
+
+        return transport(self.state, request.environ)
 
     @cached_property
     def socket_path(self) -> str:
