@@ -36,6 +36,16 @@ def announce_end(state: State, status: int, task_id: int) -> None:
         announce(state, signal, [task_id])
 
 
+def announce_child(state: State) -> None:
+    """Tell in a child process that it begins. Never fails."""
+    if signals.child_started.receivers:
+        try:
+            with _app_context(state.app) as app:
+                signals.send(signals.child_started, app)
+        except Exception:
+            _log.exception("The signal %s could not be sent.", signals.child_started.name)
+
+
 @contextmanager
 def _app_context(app: Any) -> Iterator[Any]:
     """The current context when it is this app's, else one of its own."""

@@ -68,6 +68,19 @@ def freshen(task: Task, numbers: Mapping[str, Any] | None) -> Task:
     return task
 
 
+def newest(state: State, task: Task, numbers: Mapping[str, Any] | None) -> Task:
+    """A task as people see it now: with the newest numbers, and the usual time left when the action tells none.
+
+    :param numbers: see :func:`freshen`.
+    """
+    freshen(task, numbers)
+    if task.status == Status.RUNNING and task.eta is None and task.started_at is not None and not task.total:
+        usual = queries.usual_duration(state.database, task.identifier, task.action)
+        left = None if usual is None else usual - (datetime.now(UTC) - task.started_at).total_seconds()
+        task.eta = round(left, 1) if left is not None and left > 0 else None  # longer than usual: we do not know
+    return task
+
+
 def task_news(
     state: State, task: Task, numbers: Mapping[str, Any] | None, now: Around, *, who: str | None = None
 ) -> dict[str, Any]:
@@ -76,7 +89,7 @@ def task_news(
     :param numbers: the newest ones of its journal, see :func:`freshen`.
     :param who: the name of the person who started it, when it is known already.
     """
-    freshen(task, numbers)
+    newest(state, task, numbers)
     position = None
     if task.status == Status.PENDING:
         position = queries.place_in_queue(state.database, task) or None

@@ -209,16 +209,56 @@ def validate(spec: ActionSpec, data: Mapping[str, Any], *, check_choices: bool =
     """
     if spec.model is None:
         return dict(data)
+    options = check_model(spec.model, data)
+    if check_choices:
+        _check_choices(spec.model, options)
+    return options
+
+
+def check_model(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
+    """Check values against a model.
+
+    :raises InvalidOptions: field name -> sentence.
+    """
     try:
-        options = spec.model.model_validate(dict(data))
+        return model.model_validate(dict(data))
     except ValidationError as error:
         errors: dict[str, str] = {}
         for item in error.errors():
             errors.setdefault(_place(item), _sentence(item))
         raise InvalidOptions(errors) from None
-    if check_choices:
-        _check_choices(spec.model, options)
-    return options
+
+
+def errors_of(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with values: field name -> sentence; empty when nothing is."""
+    try:
+        check_model(model, data)
+    except InvalidOptions as error:
+        return error.errors
+    return {}
+
+
+def defaults_of(model: type[BaseModel] | None) -> dict[str, Any]:
+    """The defaults of a model's fields, without those that have none."""
+    fields = {} if model is None else model.model_fields
+    return {
+        name: info.get_default(call_default_factory=True, validated_data={})
+        for name, info in fields.items()
+        if not info.is_required()
+    }
+
+
+def guard_secrets(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with a ``SecretStr`` wherever the model has one: so they are stored sealed."""
+    guarded = dict(values)
+    for name, info in model.model_fields.items():
+        annotation, _ = _without_none(info.annotation)
+        value = guarded.get(name)
+        if annotation is SecretStr and isinstance(value, str):
+            guarded[name] = SecretStr(value)
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, Mapping):
+            guarded[name] = guard_secrets(annotation, value)
+    return guarded
 
 
 def dump(options: BaseModel | Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -242,8 +282,7 @@ def load(
     :raises InvalidOptions: when the model has changed so that they do not fit any more.
     """
     values = _resolve(dict(meta), upload_path)
-    for path, secret in found.items():
-        _put(values, path.split("."), secret)
+    put_secrets(values, found)
     return validate(spec, values, check_choices=False)
 
 
@@ -447,6 +486,12 @@ def _resolve(value: Any, upload_path: Callable[[str], Path]) -> Any:
             return UploadedPath.of(upload_path(value["upload"]), value["name"], value["upload"])
         return {key: _resolve(item, upload_path) for key, item in value.items()}
     return [_resolve(item, upload_path) for item in value] if isinstance(value, list) else value
+
+
+def put_secrets(values: dict[str, Any], found: Mapping[str, Any]) -> None:
+    """Put secrets back where :func:`dump` took them from."""
+    for path, secret in found.items():
+        _put(values, path.split("."), secret)
 
 
 def _put(values: Any, path: Sequence[str], secret: Any) -> None:

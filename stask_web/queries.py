@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -32,6 +33,10 @@ class Query(Generic[M]):
         return Query(self.model, self.select.where(*conditions))
 
     where = filter
+
+    def exists(self) -> bool:
+        """Whether there is any row."""
+        return self.first() is not None
 
     def filter_by(self, **values: Any) -> Query[M]:
         """Keep rows whose columns equal the values."""
@@ -218,6 +223,33 @@ def live_processes(database: Database, lease: float) -> list[Process]:
     since = datetime.fromtimestamp(time.time() - lease, UTC)
     with database.session() as session:
         return list(session.scalars(sa.select(Process).where(Process.beat_at >= since).order_by(Process.started_at)))
+
+
+#: How many completed runs an action must have before we speak of its usual duration, and over how many days.
+USUAL_RUNS, USUAL_DAYS = 3, 30
+_USUAL_FOR = 60.0
+_usual: WeakKeyDictionary[Database, dict[tuple[str, str], tuple[float, float | None]]] = WeakKeyDictionary()
+
+
+def usual_duration(database: Database, identifier: str, action: str) -> float | None:
+    """How many seconds an action takes, by the daily counts of its completed runs; None while there are too few.
+
+    Read anew once a minute at most: pages ask for it several times a second.
+    """
+    known, now = _usual.setdefault(database, {}), time.monotonic()
+    until, seconds = known.get((identifier, action), (0.0, None))
+    if now >= until:
+        seconds = _mean_duration(database, identifier, action)
+        known[identifier, action] = (now + _USUAL_FOR, seconds)
+    return seconds
+
+
+def _mean_duration(database: Database, identifier: str, action: str) -> float | None:
+    since = f"{datetime.now(UTC) - timedelta(days=USUAL_DAYS):%Y-%m-%d}"
+    key = (Stat.identifier == identifier, Stat.action == action, Stat.status == Status.COMPLETED, Stat.day >= since)
+    with database.read() as connection:
+        n, seconds = connection.execute(sa.select(sa.func.sum(Stat.n), sa.func.sum(Stat.seconds)).where(*key)).one()
+    return seconds / int(n) if n and n >= USUAL_RUNS else None
 
 
 def hourly(database: Database, hours: int = 24, now: datetime | None = None) -> list[dict[str, Any]]:

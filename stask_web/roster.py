@@ -8,14 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
 
 from .discovery import class_name
 from .errors import UnknownWorker
 from .models import WorkerRecord
+from .options import dump, put_secrets
 from .queries import worker_record, worker_records
 from .state import State
 from .text import clean
+
+
+#: Where the sealed secrets lie among a worker's stored settings.
+_SEALED = "$sealed"
 
 
 class Roster:
@@ -89,12 +95,20 @@ class Roster:
         return record
 
     def stored_config(self, identifier: str) -> dict[str, Any]:
-        """The stored settings of a worker; empty when it has none."""
+        """The stored settings of a worker; empty when it has none. Secrets come as ``SecretStr``.
+
+        :raises STaskError: when SECRET_KEY has changed and secrets cannot be read.
+        """
         record = self.get(identifier)
-        return dict(record.settings or {}) if record else {}
+        stored = dict(record.settings or {}) if record else {}
+        sealed = stored.pop(_SEALED, None)
+        if sealed:
+            found = self.state.vault.open(sealed.encode())
+            put_secrets(stored, {path: SecretStr(secret) for path, secret in found.items()})
+        return stored
 
     def store_config(self, identifier: str, values: Mapping[str, Any]) -> None:
-        """Replace the stored settings of a worker.
+        """Replace the stored settings of a worker. What is a ``SecretStr`` is stored sealed.
 
         :raises UnknownWorker: when it is not registered.
         """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
 from copy import deepcopy
-from functools import cache
+from datetime import datetime
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -71,7 +72,20 @@ def action(
 
 
 class TaskInterface(ABC):
-    """What discovery looks for; :class:`BaseWorker` has all of it."""
+    """What discovery looks for; :class:`BaseWorker` has all of it.
+
+    :cvar identifier: its name in the database and in URLs.
+    :cvar scope: the part of the site it belongs to; filters the panel.
+    :cvar icon: HTML of an icon.
+    :cvar title: for people; may be a lazy string.
+    :cvar description: one or two sentences.
+    """
+
+    identifier: str = ""
+    scope: str = ""
+    icon: str = ""
+    title: Any = ""
+    description: Any = ""
 
     @abstractmethod
     def actions(self) -> dict[str, ActionSpec]:
@@ -87,24 +101,29 @@ class TaskInterface(ABC):
 
 
 class BaseWorker(TaskInterface):
-    """A worker: set the five attributes, write methods ``task_<name>(self, task, options)``.
+    """A worker: set the attributes of :class:`TaskInterface`, write methods ``task_<name>(self, task, options)``.
 
-    :cvar identifier: its name in the database and in URLs.
-    :cvar scope: the part of the site it belongs to; filters the panel.
-    :cvar icon: HTML of an icon.
-    :cvar title: for people; may be a lazy string.
-    :cvar description: one or two sentences.
     :cvar defaults: the settings' defaults; what an admin stores lies over them.
+    :cvar Settings: a pydantic model of the settings: its defaults are theirs, values are checked before they are
+        stored, and a ``SecretStr`` is stored sealed and never shown.
     """
 
-    identifier: str = ""
-    scope: str = ""
-    icon: str = ""
-    title: Any = ""
-    description: Any = ""
     defaults: Mapping[str, Any] = {}
+    Settings: type[BaseModel] | None = None
 
     _services: Services | None = None
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Let an overridden :meth:`settings` give defaults: the stored values are laid over what it returns."""
+        super().__init_subclass__(**more)
+        own = vars(cls).get("settings")
+        if own is not None:
+
+            @wraps(own)
+            def settings(self: BaseWorker) -> dict[str, Any]:
+                return self._with_stored(own(self))
+
+            cls.settings = settings  # type: ignore[method-assign]
 
     @property
     def services(self) -> Services:
@@ -254,12 +273,30 @@ class BaseWorker(TaskInterface):
     # -- settings
 
     def settings(self) -> dict[str, Any]:
-        """The settings: defaults in code, stored values over them."""
-        return merged(self.defaults, self.services.stored_config(self.identifier))
+        """The settings: defaults in code, stored values over them.
+
+        Override it to give the defaults, as in sTask for PHP: what is stored is laid over what it returns.
+
+        :raises InvalidOptions: when there is a :attr:`Settings` model and they do not fit it.
+        """
+        return self._with_stored(self.defaults)
+
+    @property
+    def config(self) -> Any:
+        """The settings as the worker's :attr:`Settings` model.
+
+        :raises InvalidOptions: when they do not fit it.
+        """
+        if self.Settings is None:
+            raise STaskError(f"The worker {self.identifier!r} has no Settings model; use self.settings().")
+        return check_model(self.Settings, merged(self.defaults, self._stored()))
 
     def get_config(self, key: str, default: Any = None) -> Any:
         """One setting by dotted key, e.g. ``get_config("api.timeout", 30)``."""
-        values: Any = merged(self.settings(), self.services.stored_config(self.identifier))
+        try:
+            values: Any = merged(self._stored(), self.settings())
+        except InvalidOptions:  # others are missing, perhaps not this one
+            values = merged(defaults_of(self.Settings), merged(self.defaults, self._stored()))
         for part in key.split("."):
             if not isinstance(values, Mapping) or part not in values:
                 return default
@@ -267,8 +304,11 @@ class BaseWorker(TaskInterface):
         return values
 
     def set_config(self, key: str, value: Any) -> None:
-        """Store one setting by dotted key."""
-        stored = deepcopy(self.services.stored_config(self.identifier))
+        """Store one setting by dotted key.
+
+        :raises InvalidOptions: when there is a :attr:`Settings` model and the value does not fit it.
+        """
+        stored = self._stored()
         place = stored
         *parents, last = key.split(".")
         for part in parents:
@@ -276,6 +316,28 @@ class BaseWorker(TaskInterface):
                 place[part] = {}
             place = place[part]
         place[last] = value
+        self._store(stored, {key.split(".")[0]})
+
+    def update_config(self, values: Mapping[str, Any]) -> None:
+        """Store several settings; nested dicts are merged.
+
+        :raises InvalidOptions: when there is a :attr:`Settings` model and a value does not fit it.
+        """
+        self._store(merged(self._stored(), values), values.keys())
+
+    def _stored(self) -> dict[str, Any]:
+        return deepcopy(self.services.stored_config(self.identifier))
+
+    def _with_stored(self, defaults: Mapping[str, Any]) -> dict[str, Any]:
+        values = merged(defaults, self._stored())
+        return values if self.Settings is None else dict(check_model(self.Settings, values).model_dump())
+
+    def _store(self, stored: dict[str, Any], changed: Collection[str]) -> None:
+        if self.Settings is not None:
+            errors = errors_of(self.Settings, merged(self.defaults, stored))
+            if wrong := {name: text for name, text in errors.items() if name in changed or name == ""}:
+                raise InvalidOptions(wrong)
+            stored = guard_secrets(self.Settings, stored)
         self.services.store_config(self.identifier, stored)
 
     def update_config(self, values: Mapping[str, Any]) -> None:
@@ -286,7 +348,18 @@ class BaseWorker(TaskInterface):
 
     def render_widget(self) -> str:
         """The HTML for the dashboard. Override it to draw your own."""
-        return self.services.render("stask_web/widgets/default.html", worker=self)
+        return self.render("stask_web/widgets/default.html")
+
+    def render_settings(self) -> str:
+        """HTML for the worker's own page, beside the form of its :attr:`Settings`; by default nothing."""
+        return ""
+
+    def render(self, template: str, **context: Any) -> str:
+        """Render a template of the host, of ours, or of the ``templates`` folder in the worker's own package.
+
+        :param context: for the template, beside ``worker``, ``widget`` and ``ui``.
+        """
+        return self.services.render(template, **{"worker": self, **context})
 
 
 def action_specs(cls: type[Any]) -> dict[str, ActionSpec]:

@@ -8,9 +8,9 @@ import time
 
 import click
 
+from .. import news
 from ..formatting import Surroundings, fields, outcome, task_title, waiting_for
 from ..models import Task
-from ..news import freshen
 from ..queries import live_processes, place_in_queue
 from ..state import State
 from ..status import Status
@@ -45,7 +45,7 @@ def watch(state: State, task: Task, *, quiet: bool) -> Task:
 
 def newest(state: State, task: Task) -> Task:
     """The task with the numbers of its journal: its row is behind them while the action holds the database."""
-    return freshen(task, state.journals.of(task.id).progress()) if task.is_running() else task
+    return news.newest(state, task, state.journals.of(task.id).progress()) if task.is_running() else task
 
 
 def end_of(task: Task, *, quiet: bool) -> None:

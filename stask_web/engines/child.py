@@ -23,6 +23,7 @@ from typing import Any
 
 from flask import Flask
 
+from ..announce import announce_child
 from ..claims import Claim, outcome_values
 from ..errors import TaskInterrupt
 from ..progress import INTERVAL
@@ -221,6 +222,7 @@ def main(app: Flask, pipes: ChildPipes, lock: int, close: Iterable[int]) -> None
         ours = (*pipes.__dict__.values(), lock, child._alarm, child._alarm_read)
         os.register_at_fork(after_in_child=lambda: _become_ordinary(ours))
         gc.enable()
+        announce_child(state_of(app))
         child.work()
         status = 0
     except BaseException:

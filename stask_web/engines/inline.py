@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask
 
+from ..announce import announce_end
 from ..claims import Claim, Claims, Cursor, Ended, Outcome, Stat, backoff
 from ..errors import DatabaseBusy
 from ..models import Task
@@ -108,6 +109,8 @@ class _Here:
         ended = self._end(claim, self._with_delay(claim, outcome))
         if ended is None:
             _log.warning("Task %d: the outcome %r came too late, so it was dropped.", claim.id, outcome.kind)
+        else:
+            announce_end(self._state, ended.status, claim.id)
         return outcome
 
     def _with_delay(self, claim: Claim, outcome: Outcome) -> Outcome:

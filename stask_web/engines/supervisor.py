@@ -19,9 +19,10 @@ from typing import Any
 
 from flask import Flask
 
+from ..announce import announce_end
 from ..claims import Claim, Ended, Outcome, backoff, outcome_from
 from ..state import state_of
-from . import processes
+from . import processes, seals
 from .crew import Crew
 from .hand import Hand
 from .ledger import Away, Ledger, Reported
@@ -99,6 +100,7 @@ class Supervisor:
         self._owner = OwnerLock(state.storage.run)
         self._ledger = Ledger(state.database, self._owner.id)
         self._reaper = Reaper(self._ledger, state.storage.run, state.journals, self._settings.lease)
+        self._seals = seals.Seals(self._ledger, state.storage.run)
         self._listener = Listener(state.database)
         self._wake = WakeSocket(state.storage.run, self._owner.id)
         self._signals = Signals()
@@ -285,6 +287,7 @@ class Supervisor:
             return
         if ended.due_at is not None:
             self._due = ended.due_at if self._due is None else min(self._due, ended.due_at)
+        announce_end(self._state, ended.status, claim.id)
         if _log.isEnabledFor(logging.INFO):
             name = f"{claim.identifier}.{claim.action}"
             _log.info("Task %d %s: %s. %s", claim.id, name, outcome.kind, ended.message)
@@ -377,6 +380,9 @@ class Supervisor:
             message = "The database did not answer when it was started. The task starts again by itself."
             self._ledger.give_back(self._owner.id, Outcome("lost", message), set(strays))
             self._hungry = True
+
+    def _erase_secrets(self) -> None:
+        self._seals.erase()
 
     def _reap(self) -> None:
         if self._reaper.look():

@@ -11,10 +11,12 @@ from flask import Flask
 
 from ..claims import Claim, Outcome
 from ..errors import DatabaseBusy, InvalidOptions, STaskError, TablesMissing, TaskFailed, TaskInterrupt
-from ..options import ActionSpec, load
+from ..options import ActionSpec, dump, load
+from ..signals import send, task_started
 from ..state import State, state_of
 from ..status import Status
 from ..text import clean
+from ..worker import find_spec
 from .logs import bound
 from .run import TaskRun
 from .session import close_session, watch_session
@@ -74,7 +76,7 @@ def _in_context(app: Flask, state: State, run: TaskRun, watcher: Watcher) -> Out
             stack.enter_context(app.app_context())
             if state.host_db is not None:
                 watch_session(state.host_db)
-            outcome = _outcome(state, run, watcher)
+            outcome = _outcome(app, state, run, watcher)
             _close_session(state, run)
     except BaseException as error:  # by the host's teardown functions, or an interrupt between two lines of ours
         if outcome is None:
@@ -83,7 +85,7 @@ def _in_context(app: Flask, state: State, run: TaskRun, watcher: Watcher) -> Out
     return outcome
 
 
-def _outcome(state: State, run: TaskRun, watcher: Watcher) -> Outcome:
+def _outcome(app: Flask, state: State, run: TaskRun, watcher: Watcher) -> Outcome:
     try:
         worker, spec, options = _prepare(state, run)
     except STaskError as error:
@@ -93,6 +95,7 @@ def _outcome(state: State, run: TaskRun, watcher: Watcher) -> Outcome:
     limit = spec.timeout or state.settings.timeout
     if limit:
         watcher.limit(run.claim, limit)
+    send(task_started, app, task=run.task)
     try:
         try:
             watcher.acting(True)
@@ -111,12 +114,19 @@ def _prepare(state: State, run: TaskRun) -> tuple[Any, ActionSpec, Any]:
     if cls is None:
         raise STaskError(f"The worker {claim.identifier!r} is not here any more, so this could not run.")
     worker = cls()
-    spec: ActionSpec = worker.spec(claim.action)
+    spec = find_spec(cls, claim.action)
     found = state.vault.open(claim.secrets.encode() if claim.secrets else None)
-    run.pen.hide(found.values())
+    run.pen.hide([*found.values(), *_own_secrets(state, cls)])
     options = load(spec, run.task.meta or {}, found, state.storage.upload_path)
     run.clear_old_files()
     return worker, spec, options
+
+
+def _own_secrets(state: State, cls: type[Any]) -> list[Any]:
+    """The secrets among the settings of a worker: they must not stand in the journal either."""
+    if getattr(cls, "Settings", None) is None:
+        return []
+    return list(dump(state.roster.stored_config(cls.identifier))[1].values())
 
 
 def _sentence(error: STaskError) -> str:
@@ -130,6 +140,8 @@ def _marked(run: TaskRun) -> Outcome | None:
     if run.outcome is None:
         return None
     status, message, result = run.outcome
+    if status == Status.FAILED:
+        run.pen.log("error", message or "It failed.")
     return run.finish(_KINDS[status], message, result=result)
 
 
@@ -149,8 +161,7 @@ def _of_error(run: TaskRun, error: BaseException) -> Outcome:
     if kind is not None:
         return run.finish("drained", f"The worker was stopped{run.where()}. The task starts again by itself.")
     if isinstance(error, STaskError) and not isinstance(error, DatabaseBusy | TablesMissing):
-        if not isinstance(error, TaskFailed):
-            run.pen.log("error", _traceback(error))
+        run.pen.log("error", error.message if isinstance(error, TaskFailed) else _traceback(error))
         return run.finish("failed", error.message)
     run.pen.log("error", _traceback(error))
     return run.finish("error", _reason(run, error), error=f"{type(error).__name__}: {clean(error, 4000)}")

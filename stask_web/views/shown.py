@@ -194,7 +194,7 @@ def show_all(state: State, tasks: Iterable[Task], *, places: bool = False) -> li
         alive = news.around(state).alive
     shown = []
     for task in found:
-        news.freshen(task, numbers.get(task.id))
+        news.newest(state, task, numbers.get(task.id))
         place = place_in_queue(state.database, task) or None if places and task.status == Status.PENDING else None
         shown.append(Shown(task, Surroundings(alive=alive, position=place), person))
     return shown

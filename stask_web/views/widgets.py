@@ -21,6 +21,7 @@ from ..queries import last_tasks
 from ..state import State, current_state
 from ..status import Status
 from ..text import clean
+from .own_templates import render_own
 from .page import Ui
 from .shown import Shown, show_all
 from .visitor import Visitor, ask_visitor, known_visitor, running_now, visitor
@@ -206,7 +207,7 @@ def render_widget_template(template: str, **context: Any) -> str:
         newest = last_tasks(current_state().database, [worker.identifier])
         tasks = _tasks(current_state(), newest).get(worker.identifier, [])
         widget = make_widget(worker.identifier, type(worker), ui, tasks, newest.get(worker.identifier))
-    return render_template(template, **{"widget": widget, "ui": widget.ui if widget else None, **context})
+    return render_own(worker, template, {"widget": widget, "ui": widget.ui if widget else None, **context})
 
 
 def stask_widget(identifier: str) -> Markup:
