@@ -23,6 +23,8 @@ BUSY = 0.05
 #: Pages of SQLite's write-ahead log (32 MB) after which we pay for a checkpoint, two syncs of the disk, in the middle
 #: of the work; before that it is done when there is none, see :meth:`Ledger.rest`.
 CHECKPOINT = 8000
+#: Transactions after which a moment of rest is used for it.
+REST_AFTER = 300
 _log = logging.getLogger(__name__)
 
 
@@ -70,7 +72,7 @@ class Ledger:
         self._proxy: Any = None
         self._connection: Any = None
         self._version: int | None = None
-        self._written = False
+        self._written = 0
 
     # -- the connection
 
@@ -95,7 +97,7 @@ class Ledger:
         try:
             yield cursor
             cursor.execute("COMMIT")
-            self._written = True
+            self._written += 1
         except BaseException as error:
             with suppress(Exception):
                 cursor.execute("ROLLBACK")
@@ -216,9 +218,12 @@ class Ledger:
             return self.claims.next_due(cursor)
 
     def rest(self) -> None:
-        """There is nothing to do right now: move SQLite's write-ahead log into the database."""
-        if self._sqlite and self._written:
-            self._written = False
+        """There is nothing to do right now: move SQLite's write-ahead log into the database, if much was written.
+
+        Not more often: whoever writes next begins the log anew, and waits for the disk to do so.
+        """
+        if self._sqlite and self._written >= REST_AFTER:
+            self._written = 0
             with self.reading() as cursor:
                 cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 cursor.fetchone()
