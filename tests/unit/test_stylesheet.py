@@ -1,0 +1,84 @@
+"""The stylesheet: it stays below .stask, keeps to its tokens, and what it writes can be read."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+CSS = re.sub(r"/\*.*?\*/", "", (Path(__file__).parents[2] / "static/css/stask.css").read_text(), flags=re.DOTALL)
+COLOUR = re.compile(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);")
+TOKENS = {name: {"light": light, "dark": dark} for name, light, dark in COLOUR.findall(CSS)}
+
+
+def selectors() -> list[str]:
+    """Every selector, also those inside of at-rules; not the steps of animations."""
+    plain = re.sub(r"@keyframes[^{]+\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", CSS)
+    heads = re.findall(r"([^{};]+)\{", plain)
+    parts = [
+        part.strip() for head in heads if not head.strip().startswith("@") for part in re.split(r",(?![^(]*\))", head)
+    ]
+    return [part for part in parts if part]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance by WCAG 2."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast by WCAG 2, 1 to 21."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_no_selector_reaches_beyond_the_panel() -> None:
+    found = selectors()
+    assert len(found) > 300
+    strays = [selector for selector in found if not re.match(r"(\[data-theme=\"\w+\"\] )?\.stask\b", selector)]
+    assert strays == []
+
+
+def test_no_bare_element_no_id_and_nothing_important() -> None:
+    assert "!important" not in CSS
+    for selector in selectors():
+        outside = re.sub(r":where\([^)]*\)|\[[^\]]*\]", "", selector)
+        assert "#" not in outside, selector
+        last = re.split(r"[\s>+~]+", outside)[-1]
+        assert last.startswith((".", ":", "*")) or not last, selector
+
+
+def test_one_shadow_and_no_gradient_but_the_stripe_of_an_unknown_total() -> None:
+    assert CSS.count("box-shadow") == 1
+    assert CSS.count("gradient") == 1
+
+
+@pytest.mark.parametrize(("scheme", "surface"), [*product(("light", "dark"), ("surface", "ground"))])
+@pytest.mark.parametrize("text", ["text", "muted", "running", "done", "attention", "failed"])
+def test_text_can_be_read_on_both_surfaces(text: str, scheme: str, surface: str) -> None:
+    assert contrast(TOKENS[text][scheme], TOKENS[surface][scheme]) >= 5.3
+
+
+@pytest.mark.parametrize(("scheme", "surface"), [*product(("light", "dark"), ("surface", "ground"))])
+def test_borders_of_inputs_can_be_seen(scheme: str, surface: str) -> None:
+    assert contrast(TOKENS["input-border"][scheme], TOKENS[surface][scheme]) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_primary_button_and_a_row_under_the_pointer_can_be_read(scheme: str) -> None:
+    assert contrast(TOKENS["on-accent"][scheme], TOKENS["running"][scheme]) >= 4.5
+    for text in ("text", "muted", "running", "done", "attention", "failed"):
+        assert contrast(TOKENS[text][scheme], TOKENS["hover"][scheme]) >= 4.5
+
+
+def test_every_class_has_a_use() -> None:
+    root = Path(__file__).parents[2]
+    files = [*root.glob("templates/**/*.html"), *root.glob("static/js/*.js"), *root.glob("stask_web/**/*.py")]
+    used = "\n".join(path.read_text() for path in files)
+    made = ("tone-", "icon-")  # their second half comes from a look or an icon
+    classes = {name for name in re.findall(r"\.([a-z][a-z0-9-]+)", CSS) if not name.startswith(made)}
+    assert [name for name in sorted(classes) if not re.search(rf"(?<![\w-]){name}(?![\w-])", used)] == []
