@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError
+from .errors import ConfigError, InvalidSchedule
+from .rules import find_zone, local_zone
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -97,6 +98,15 @@ def _path(value: Any) -> Path | None:
     return None if value in (None, "") else Path(value)
 
 
+def _zone(value: Any) -> str:
+    if value in (None, ""):
+        return local_zone()
+    try:
+        return find_zone(str(value)).key
+    except InvalidSchedule:
+        raise ValueError("the name of a time zone such as Europe/Kyiv") from None
+
+
 def _as_is(value: Any) -> Any:
     return value
 
@@ -126,6 +136,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("STASK_LEASE", 30.0, _seconds, "Seconds of silence after which a worker out of reach counts as dead."),
     Setting("STASK_POLL", 1.0, _seconds, "Seconds between two looks at the queue when no wake-up comes."),
     Setting("STASK_RECYCLE", 1000, _count, "Tasks after which a worker process is replaced."),
+    Setting("STASK_TIMEZONE", None, _zone, "Time zone of new schedules, e.g. Europe/Kyiv; by default the machine's."),
     Setting("STASK_LAUNCH_RATE", 30, _count, "Tasks that one user may start in a minute."),
     Setting("STASK_SOCKET_CAP", None, _optional_count, "Live connections of one web process; by default threads - 16."),
     Setting("STASK_SQLITE_WAL", True, _flag, "Let init-db turn on SQLite's write-ahead log."),
@@ -162,6 +173,7 @@ class Settings:
     lease: float
     poll: float
     recycle: int
+    timezone: str
     launch_rate: int
     socket_cap: int | None
     sqlite_wal: bool

@@ -68,6 +68,7 @@ class Order(NamedTuple):
     user_id: Any = None
     start_at: datetime | float | None = None
     form_key: str | None = None
+    schedule_id: int | None = None
 
 
 class NewTask(NamedTuple):
@@ -201,6 +202,7 @@ class Creation:
             "max_attempts": spec.max_attempts or self._state.settings.max_attempts,
             "started_by": None if order.user_id is None else user_key(order.user_id),
             "form_key": order.form_key,
+            "schedule_id": order.schedule_id,
         }
 
     def _row(self, same: Mapping[str, Any], spec: ActionSpec, options: Any) -> NewTask:

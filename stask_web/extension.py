@@ -24,6 +24,7 @@ from .models import BIND_KEY, Base, Task, WorkerRecord
 from .pruning import Statuses
 from .queries import task_or_none
 from .roster import Roster
+from .schedules import Schedules
 from .state import STATE_KEY, State, current_state, state_of
 from .storage import Storage
 from .tasks import Tasks
@@ -83,6 +84,7 @@ class STask:
         state.socketio = socketio
         state.tasks = Tasks(state, _engine(app, state))
         state.roster = Roster(state)
+        state.schedules = Schedules(state)
         app.extensions[EXTENSION_KEY] = self
         app.extensions[STATE_KEY] = state
         _keep_migrations_apart(app)
@@ -188,6 +190,15 @@ class STask:
     def clean_old_logs(self, days: float = 30) -> int:
         """Remove logs of ended tasks older than ``days`` days -> how many."""
         return _tasks().clean_old_logs(days)
+
+    # -- schedules
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of the current app: ``create``, ``update``, ``enable``, ``disable``, ``remove``, ``run_now``,
+        ``all``, ``next_runs``."""
+        schedules: Schedules = current_state().schedules
+        return schedules
 
     # -- workers
 

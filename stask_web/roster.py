@@ -89,6 +89,7 @@ class Roster:
         if self.get(identifier) is None and (cls := self.state.registry.get(identifier)) is not None:
             self._insert(cls)
         self._update(identifier, {"active": active})
+        self._sync_schedule(identifier)
         record = self.get(identifier)
         if record is None:
             raise UnknownWorker(f"There is no worker {identifier!r}. See `flask stask discover`.")
@@ -114,7 +115,10 @@ class Roster:
         """
         if self.get(identifier) is None:
             raise UnknownWorker(f"The worker {identifier!r} is not registered. Run `flask stask discover` first.")
-        self._update(identifier, {"settings": dict(values)})
+        stored, secrets = dump(values)
+        sealed = self.state.vault.seal(secrets)
+        self._update(identifier, {"settings": stored if sealed is None else {**stored, _SEALED: sealed.decode()}})
+        self._sync_schedule(identifier)
 
     def register_new(self) -> None:
         """At the start of a process: register what is new when ``STASK_AUTO_ACTIVATE`` says so."""
@@ -123,6 +127,11 @@ class Roster:
             for identifier, cls in self.state.registry.classes().items():
                 if identifier not in known:
                     self._insert(cls)
+
+    def _sync_schedule(self, identifier: str) -> None:
+        """The worker's own schedule is part of its settings."""
+        if self.state.schedules is not None:
+            self.state.schedules.sync(identifier)
 
     def _insert(self, cls: type[Any]) -> None:
         now = time.time()

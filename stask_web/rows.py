@@ -16,7 +16,7 @@ AT_ONCE = 500
 COLUMNS = (
     "identifier", "action", "status", "lane", "priority", "due_at", "start_at", "created_at", "message", "meta",
     "secrets", "progress", "attempts", "max_attempts", "attempt_no", "crashes", "warnings", "dry_run", "started_by",
-    "unique_key", "form_key",
+    "unique_key", "form_key", "schedule_id",
 )  # fmt: skip
 
 #: Day (UTC, ``2026-12-31``), identifier, action, status.

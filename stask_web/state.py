@@ -42,6 +42,7 @@ class State:
     policy: Any = None
     tasks: Any = None
     roster: Any = None
+    schedules: Any = None
     services: Services = field(init=False)
     _app: weakref.ref[Flask] | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
 from copy import deepcopy
@@ -11,10 +12,13 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from .errors import IllegalMove, UnknownAction
-from .models import Task
-from .options import ActionSpec, dry_run_field, options_model
+from pydantic import BaseModel
+
+from .errors import IllegalMove, InvalidOptions, STaskError, UnknownAction
+from .models import Task, to_epoch
+from .options import ActionSpec, check_model, defaults_of, dry_run_field, errors_of, guard_secrets, options_model
 from .progress import Report
+from .rules import last_within, read_rule
 from .services import Services
 from .status import PRIORITIES, Status
 
@@ -340,9 +344,32 @@ class BaseWorker(TaskInterface):
             stored = guard_secrets(self.Settings, stored)
         self.services.store_config(self.identifier, stored)
 
-    def update_config(self, values: Mapping[str, Any]) -> None:
-        """Store several settings; nested dicts are merged."""
-        self.services.store_config(self.identifier, merged(self.services.stored_config(self.identifier), values))
+    # -- its own schedule
+
+    def get_schedule(self) -> dict[str, Any]:
+        """The worker's own schedule, as its settings have it under ``"schedule"``; by default started by hand only.
+
+        ``{"enabled": True, "type": "periodic", "frequency": "daily", "time": "18:00"}``: the keys of a rule (see
+        :func:`stask_web.rules.read_rule`), and ``action`` (by default ``make``, or the only one), ``options``,
+        ``timezone``. What is written here becomes a row among the other schedules, and that is what fires.
+        """
+        stored = self.get_config("schedule")
+        return {"enabled": False, "type": "manual", **(stored if isinstance(stored, Mapping) else {})}
+
+    def should_run_now(self, now: datetime | float | None = None) -> bool:
+        """Whether the worker's own schedule has an instant in this minute, that has come.
+
+        To ask is not needed for it to fire; it is there for code that decides by itself, as in sTask for PHP.
+
+        :param now: by default, now; a naive datetime is local time.
+        :raises InvalidSchedule: the schedule cannot be read.
+        """
+        schedule = self.get_schedule()
+        if schedule["enabled"] is not True:
+            return False
+        moment = time.time() if now is None else to_epoch(now)
+        zone = str(schedule.get("timezone") or default_zone())
+        return last_within(read_rule(schedule, zone), zone, moment // 60 * 60 - 0.001, moment) is not None
 
     # -- pages
 
@@ -395,6 +422,13 @@ def find_spec(cls: type[Any], action: str) -> ActionSpec:
 def normal_name(action: str) -> str:
     """An action's name as it is compared: lower case, underscores."""
     return action.strip().lower().replace("-", "_")
+
+
+def default_zone() -> str:
+    """The time zone of a schedule that names none: ``STASK_TIMEZONE`` of the current app."""
+    from .state import current_state
+
+    return current_state().settings.timezone
 
 
 def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ The extension adds :data:`stask_group` to the app's commands. Each module adds i
 
 from __future__ import annotations
 
-from . import database, inspection, serve, tasks, users, workers
+from . import database, inspection, schedules, serve, tasks, users, workers
 from .group import stask_group
 
-__all__ = ["database", "inspection", "serve", "stask_group", "tasks", "users", "workers"]
+__all__ = ["database", "inspection", "schedules", "serve", "stask_group", "tasks", "users", "workers"]

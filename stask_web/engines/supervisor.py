@@ -29,6 +29,7 @@ from .ledger import Away, Ledger, Reported
 from .listener import Listener
 from .owner import OwnerLock
 from .reaper import Reaper
+from .scheduler import Scheduler
 from .signals import Signals
 from .ticks import Ticks
 from .wake import WakeSocket
@@ -103,6 +104,8 @@ class Supervisor:
         self._seals = seals.Seals(self._ledger, state.storage.run)
         self._listener = Listener(state.database)
         self._wake = WakeSocket(state.storage.run, self._owner.id)
+        self._scheduler = Scheduler(self._app, state, self._ledger)
+        self._scheduler.start()
         self._signals = Signals()
         self._poll = select.poll()
         for fd in (self._wake.fd, self._signals.fd):
@@ -127,6 +130,8 @@ class Supervisor:
         ticks.every("beat", self._settings.heartbeat, self._beat)
         ticks.every("look", self._settings.poll, self._look)
         ticks.every("reap", self._settings.heartbeat, self._reap, early=_EARLY_LOOKS)
+        ticks.every("schedules", self._settings.poll, self._fire_schedules)
+        ticks.every("seals", seals.EVERY, self._erase_secrets)
         ticks.on_demand("reports", self._write_reports)
         ticks.on_demand("settle", self._settle)
         return ticks
@@ -325,6 +330,12 @@ class Supervisor:
         elif self._due is not None and self._due <= time.time():
             self._hungry = True
             self._due = self._ledger.promote()
+
+    def _fire_schedules(self) -> None:
+        """Create the tasks of schedules that are due, and come back when the next one is."""
+        wait = None if self._signals.stops else self._scheduler.tick()
+        if wait is not None:
+            self._ticks.once("schedules", wait)
 
     def _look_for_stops(self) -> None:
         """Stop the tasks that somebody stopped, and those that are not ours any more."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from cronsim import CronSim
 
-from .words import MONTHS, clock, cron_words, day_words, span_words
+from .words import MONTHS, cron_words, day_words, span_words
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Window(Rule):
     def words(self) -> str:
         """Such as ``"every 15 minutes from 08:00 to 18:00, Monday to Friday"``."""
         days = "" if len(self.days) == 7 else f", {day_words(self.days)}"
-        return f"every {span_words(self.step)} from {clock(self.start)} to {clock(self.start + self.length)}{days}"
+        return f"every {span_words(self.step)} from {self.data['start_time']} to {self.data['end_time']}{days}"
 
 
 def describe(rule: Rule, zone: str) -> str:

@@ -134,7 +134,7 @@ def _regular(config: Mapping[str, Any], zone: str) -> Rule:
     length = end - start if end > start else end - start + DAY_MINUTES
     if length % DAY_MINUTES == 0 and end != DAY_MINUTES:
         raise InvalidSchedule({"end_time": "Enter another time than the window's begin."})
-    given = str(config.get("interval") or config.get("frequency") or "hourly").strip().lower()
+    given = str(config.get("interval", config.get("frequency", "hourly"))).strip().lower()
     step = 60 if given == "hourly" else _frequency_minutes(given) or _integer(given)
     if not 1 <= step <= DAY_MINUTES:
         raise InvalidSchedule({"interval": "Enter minutes, for example 15."})

@@ -41,7 +41,6 @@ def span_words(minutes: int) -> str:
 
 def clock(minutes: int) -> str:
     """Minutes after midnight as ``"18:30"``."""
-    minutes = minutes if minutes <= DAY_MINUTES else minutes - DAY_MINUTES
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
