@@ -23,6 +23,8 @@ from .text import clean
 #: The position of a reader who has seen nothing.
 NOTHING = "-:0"
 _CHUNK = 256 * 1024
+#: In a record of progress and nowhere else: within a text the quotes are escaped.
+_PROGRESS = b'"k":"progress"'
 
 
 @dataclass(frozen=True)
@@ -222,13 +224,8 @@ class Journal:
             generation, first = _header(fd)
             if generation is None:
                 return Chunk(NOTHING, NOTHING, [], False)
-            size = os.fstat(fd).st_size
-            begin = max(first, size - limit)
-            start = first if begin == first else _line_end(fd, begin)
-            data = os.pread(fd, size - start, start)
-            end = start + data.rfind(b"\n") + 1
-            rows = _located(data, start)
-            shown = [(at, record) for at, record in rows if record["k"] != "progress"][-n:] if n > 0 else []
+            end = _whole_end(fd, first, os.fstat(fd).st_size)
+            shown = _shown_before(fd, first, end, n, limit)
             at = shown[0][0] if shown else end
             return _chunk(generation, at, end, shown, more=False, first=at == first)
         finally:
@@ -247,11 +244,8 @@ class Journal:
             mine, offset = split_position(position)
             if generation is None or mine != generation:
                 return Chunk(position, position, [], False)
-            begin = max(first, offset - limit)
-            start = first if begin == first else _line_end(fd, begin)
-            rows = _located(os.pread(fd, max(0, offset - start), start), start)
-            shown = [(at, record) for at, record in rows if record["k"] != "progress"][-n:]
-            at = shown[0][0] if shown else start
+            shown = _shown_before(fd, first, offset, n, limit)
+            at = shown[0][0] if shown else first
             return _chunk(generation, at, offset, shown, more=at > first, first=at == first)
         finally:
             os.close(fd)
@@ -267,7 +261,7 @@ class Journal:
                 data = file.read()
         except FileNotFoundError:
             return None
-        at = data.rfind(b'"k":"progress"')
+        at = data.rfind(_PROGRESS)
         if at < 0:
             return None
         end = data.find(b"\n", at)
@@ -399,6 +393,44 @@ def _located(data: bytes, start: int) -> list[tuple[int, dict[str, Any]]]:
             rows.append((at, record))
         at += len(line)
     return rows
+
+
+def _whole_end(fd: int, first: int, size: int) -> int:
+    """Where the last whole line ends: a writer may be in the middle of the next."""
+    stop = size
+    while stop > first:
+        start = max(first, stop - 65536)
+        at = os.pread(fd, stop - start, start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        stop = start
+    return first
+
+
+def _shown_before(fd: int, first: int, end: int, n: int, window: int) -> list[tuple[int, dict[str, Any]]]:
+    """The last ``n`` lines before ``end`` that people see, with where they begin.
+
+    Read window by window from the end, and no more lines are parsed than are wanted: minutes of mere progress may lie
+    between two of them.
+    """
+    found: list[tuple[int, dict[str, Any]]] = []
+    stop = end
+    while stop > first and len(found) < n:
+        start = max(first, stop - window)
+        start = start if start == first else _line_end(fd, start)
+        if start >= stop:  # no line is as long as a window; a foreign file may hold one
+            return found
+        at, piece = stop, []
+        for line in reversed(os.pread(fd, stop - start, start).splitlines(keepends=True)):
+            at -= len(line)
+            record = None if _PROGRESS in line else _record(line) if line.endswith(b"\n") else None
+            if record is not None and record["k"] != "progress":
+                piece.append((at, record))
+                if len(found) + len(piece) == n:
+                    break
+        found = piece[::-1] + found
+        stop = start
+    return found
 
 
 def _header(fd: int) -> tuple[str | None, int]:

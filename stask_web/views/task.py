@@ -20,7 +20,7 @@ from .page import render
 from .shown import Shown, show
 from .visitor import partial, tasks_of, the_task, visitor, wants_json
 
-LINES = 200
+LINES = 100
 PARTS = {
     "row": "tasks/_row.html",
     "tray": "_tray_item.html",

@@ -134,3 +134,29 @@ def test_several_processes_write_whole_lines(journal: Journal) -> None:
 def test_a_position_that_is_none_starts_at_the_beginning(journal: Journal, position: str) -> None:
     journal.log("info", "first")
     assert [line["m"] for line in journal.read(position).lines] == ["first"]
+
+
+def test_the_last_lines_are_found_behind_minutes_of_mere_progress(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "1.log")
+    for number in range(5):
+        journal.log("info", f'line {number} with "k":"progress" in it')
+    numbers = {"t": 1.0, "a": 1, "k": "progress", "p": {"message": "x" * 200}}
+    journal.write([numbers] * 3000)
+    last = journal.last(3, limit=4096)
+    assert [record["m"][:6] for record in last.lines] == ["line 2", "line 3", "line 4"]
+    assert last.end == journal.read(last.end).end
+    older = journal.before(last.start, 10, limit=4096)
+    assert [record["m"][:6] for record in older.lines] == ["line 0", "line 1"]
+    assert older.more is False
+    journal.close()
+
+
+def test_a_torn_last_line_is_not_counted_in(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "1.log")
+    journal.log("info", "whole")
+    end = journal.end()
+    with journal.path.open("ab") as file:
+        file.write(b'{"t":1,"a":1,"k":"log","m":"to')
+    assert journal.end() == end
+    assert [record["m"] for record in journal.last(5).lines] == ["whole"]
+    journal.close()

@@ -174,8 +174,8 @@ def test_the_log_is_shown_with_the_position_behind_it(site: Site, operator: Flas
         journal.log("warning" if number == 299 else "info", f"line {number}.")
     html = page(operator, task_id)
     assert "line 299." in html
-    assert "line 100." in html
-    assert "line 99." not in html
+    assert "line 200." in html
+    assert "line 199." not in html
     assert f'data-position="{journal.end()}"' in html
     assert 'data-level="warning"' in html
 
