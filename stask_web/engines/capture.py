@@ -12,6 +12,8 @@ from typing import Any
 from ..runner.pen import LONGEST, Pen
 
 _READ = 65536
+#: Most bytes that one look takes: whoever reads has other things to look at, also while a task floods its output.
+_LOOK = 16 * _READ
 
 
 class Capture:
@@ -26,7 +28,7 @@ class Capture:
         self._lock = threading.Lock()
 
     def drain(self, pen: Pen | None) -> int:
-        """Read all that is there now and write its whole lines; without a pen it is dropped.
+        """Read what is there now, within limits, and write its whole lines; without a pen it is dropped.
 
         :returns: bytes read.
         """
@@ -34,7 +36,7 @@ class Capture:
             return self._drain(pen)
 
     def finish(self, pen: Pen | None) -> None:
-        """Read all that is there, and write a line without its end as well."""
+        """The same at the end of a task, when nothing more comes: a line without its end is written as well."""
         with self._lock:
             self._drain(pen)
             if self._rest and pen is not None:
@@ -43,15 +45,16 @@ class Capture:
 
     def _drain(self, pen: Pen | None) -> int:
         count = 0
-        while True:
+        while count < _LOOK:
             try:
                 data = os.read(self.fd, _READ)
             except BlockingIOError:
-                return count
+                break
             if not data:
-                return count
+                break
             count += len(data)
             self._take(data, pen)
+        return count
 
     def _take(self, data: bytes, pen: Pen | None) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")

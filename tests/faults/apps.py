@@ -161,6 +161,12 @@ class Faulty(BaseWorker):
         subprocess.run(["echo", "from a child"], check=True)
         print("without end", end="")
 
+    def task_endless(self, task: Any, options: Any) -> None:
+        """Print for ever, as fast as it goes."""
+        note(options, "started")
+        while True:
+            os.write(1, b"again\n" * 5000)
+
     def task_flood(self, task: Any, options: Any) -> None:
         for _ in range(options["lines"]):
             os.write(1, b"x" * options["length"] + b"\n")

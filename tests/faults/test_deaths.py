@@ -167,3 +167,41 @@ def comm(pid: int) -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def test_a_supervisor_that_only_sleeps_keeps_its_tasks(make_site: Callable[..., Site]) -> None:
+    """SIGSTOP for longer than the lease: its lock is held, so nobody takes anything; after SIGCONT all goes on."""
+    site = make_site(STASK_LEASE=0.5, STASK_HEARTBEAT=0.1)
+    first = site.start(concurrency=1)
+    task = site.create("sleep", seconds=1.0)
+    site.wait_note("started")
+    first.signal(signal.SIGSTOP)
+    second = site.start(concurrency=1)
+    site.wait_note("finished")
+    for _ in range(3):  # the other one works, and looks for dead ones all the time
+        beat = site.processes()[-1].beat_at
+        site.until(lambda beat=beat: max(row.beat_at for row in site.processes()) > beat, "the other one lives")
+        site.wait(site.create("nothing"))
+    time.sleep(1.0)  # two leases: it is the point that time passes
+    assert site.task(task).status == Status.RUNNING
+    first.signal(signal.SIGCONT)
+    done = site.wait(task)
+    assert (done.status, len(site.attempts(task))) == (Status.COMPLETED, 1)
+    assert second.stop() == 0
+
+
+def test_many_short_tasks_leave_no_zombie_and_no_open_file(make_site: Callable[..., Site]) -> None:
+    """Children are replaced after some tasks, and nothing adds up."""
+    site = make_site(STASK_RECYCLE=50)
+    worker = site.start(concurrency=2)
+
+    def round_of_tasks() -> tuple[int, int]:
+        for task in site.create_many("nothing", 300):
+            site.wait(task)
+        site.until(lambda: len(worker.children()) == 3, "two children and the guard")
+        return len(os.listdir(f"/proc/{worker.pid}/fd")), len(worker.children())
+
+    first = {pid for pid in worker.children() if comm(pid) == "stask-child"}
+    before = round_of_tasks()
+    assert round_of_tasks() == before
+    assert not first & set(worker.children()), "children are replaced"
