@@ -31,10 +31,10 @@ RUNS_ON = ("up", "work")
 def all_commands(group: click.Group = stask_group, before: str = "") -> Iterator[tuple[str, click.Command]]:
     """Every command with its full name, e.g. ``"user add"``."""
     for name, command in group.commands.items():
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield before + name, command
         if isinstance(command, click.Group):
             yield from all_commands(command, f"{before}{name} ")
-        else:
-            yield before + name, command
 
 
 COMMANDS = dict(all_commands())
@@ -162,8 +162,7 @@ def test_commands_within_sentences_are_real(page: Path) -> None:
             words = one.split()
             if not words or words[0].isupper() or words[0] == "...":
                 continue
-            name = " ".join(words[:2]) if words[0] == "user" else words[0]
-            command = COMMANDS.get(name) or stask_group.commands.get(words[0])
+            command = COMMANDS.get(" ".join(words[:2])) or stask_group.commands.get(words[0])
             assert command is not None, f"{page.name}: {line}"
             known = {option for item in command.params for option in item.opts} | {"--help"}
             assert {word for word in words if word.startswith("--")} <= known, f"{page.name}: {line}"
