@@ -69,6 +69,7 @@ class Process:
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait(15)
+        self._file.close()
 
 
 class Up:
