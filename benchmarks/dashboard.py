@@ -1,4 +1,4 @@
-"""How long the server takes for a page's HTML: dashboard, list and one task, signed in to the example shop, on one core.
+"""How long the server takes for a page: dashboard, list and one task, signed in to the example shop, on one core.
 
 Run it with: python -m benchmarks.dashboard [how many tasks, 1000 by default] [profile]
 """
