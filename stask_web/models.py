@@ -252,6 +252,13 @@ class Task(Base):
         """The log lines of level error."""
         return [line for line in self.get_logs() if line["level"] == "error"]
 
+    def get_attempts(self) -> list[Attempt]:
+        """Each start of the task, oldest first: number, started_at, ended_at, outcome, message."""
+        from .queries import attempts
+        from .state import current_state
+
+        return attempts(current_state().database, self.id)
+
     def clear_logs(self) -> None:
         """Remove the task's journal; pages that show it start anew."""
         self.logger().clear()
@@ -278,34 +285,41 @@ class Task(Base):
         return cls._query()
 
     @classmethod
+    def filter(cls, *conditions: Any) -> Query[Task]:
+        """Tasks for which all conditions hold, e.g. ``Task.filter(Task.status == 30)``; ``where`` is the same."""
+        return cls._query().filter(*conditions)
+
+    where = filter
+
+    @classmethod
     def pending(cls) -> Query[Task]:
         """Tasks that wait to start."""
-        return cls._query().filter(cls.status == Status.PENDING)
+        return cls._query().pending()
 
     @classmethod
     def running(cls) -> Query[Task]:
         """Tasks whose action works right now."""
-        return cls._query().filter(cls.status == Status.RUNNING)
+        return cls._query().running()
 
     @classmethod
     def completed(cls) -> Query[Task]:
         """Tasks that ended well."""
-        return cls._query().filter(cls.status == Status.COMPLETED)
+        return cls._query().completed()
 
     @classmethod
     def failed(cls) -> Query[Task]:
         """Tasks that failed."""
-        return cls._query().filter(cls.status == Status.FAILED)
+        return cls._query().failed()
 
     @classmethod
     def cancelled(cls) -> Query[Task]:
         """Tasks that were withdrawn or stopped."""
-        return cls._query().filter(cls.status == Status.CANCELLED)
+        return cls._query().cancelled()
 
     @classmethod
     def incomplete(cls) -> Query[Task]:
         """Tasks that wait or run."""
-        return cls._query().filter(cls.status < Status.COMPLETED)
+        return cls._query().incomplete()
 
     @classmethod
     def by_identifier(cls, identifier: str) -> Query[Task]:
@@ -398,17 +412,17 @@ class WorkerRecord(Base):
     @classmethod
     def only_active(cls) -> Query[WorkerRecord]:
         """Workers that are turned on."""
-        return cls.query().filter(cls.active.is_(True))
+        return cls.query().only_active()
 
     @classmethod
     def by_scope(cls, scope: str) -> Query[WorkerRecord]:
         """Workers of one scope."""
-        return cls.query().filter(cls.scope == scope)
+        return cls.query().by_scope(scope)
 
     @classmethod
     def ordered(cls) -> Query[WorkerRecord]:
         """Workers by scope and identifier."""
-        return cls.query().order_by(cls.scope, cls.identifier)
+        return cls.query().ordered()
 
 
 class Process(Base):

@@ -50,6 +50,46 @@ class Query(Generic[M]):
         """Keep one action's tasks; any spelling of its name will do."""
         return self.filter(self.model.action == action.strip().lower().replace("-", "_"))
 
+    def with_status(self, *statuses: Status) -> Query[M]:
+        """Keep tasks of these statuses."""
+        return self.filter(self.model.status.in_(statuses))
+
+    def pending(self) -> Query[M]:
+        """Keep tasks that wait to start."""
+        return self.with_status(Status.PENDING)
+
+    def running(self) -> Query[M]:
+        """Keep tasks whose action works right now."""
+        return self.with_status(Status.RUNNING)
+
+    def completed(self) -> Query[M]:
+        """Keep tasks that ended well."""
+        return self.with_status(Status.COMPLETED)
+
+    def failed(self) -> Query[M]:
+        """Keep tasks that failed."""
+        return self.with_status(Status.FAILED)
+
+    def cancelled(self) -> Query[M]:
+        """Keep tasks that were withdrawn or stopped."""
+        return self.with_status(Status.CANCELLED)
+
+    def incomplete(self) -> Query[M]:
+        """Keep tasks that wait or run."""
+        return self.with_status(Status.PENDING, Status.RUNNING)
+
+    def only_active(self) -> Query[M]:
+        """Keep workers that are turned on."""
+        return self.filter(self.model.active.is_(True))
+
+    def by_scope(self, scope: str) -> Query[M]:
+        """Keep the workers of one scope."""
+        return self.filter(self.model.scope == scope)
+
+    def ordered(self) -> Query[M]:
+        """Sort workers by scope and identifier."""
+        return self.order_by(self.model.scope, self.model.identifier)
+
     def order_by(self, *keys: Any) -> Query[M]:
         """Sort the rows, e.g. ``Task.created_at.desc()``."""
         return Query(self.model, self.select.order_by(*keys))
@@ -197,7 +237,8 @@ def last_tasks(database: Database, identifiers: Sequence[str]) -> dict[str, Task
     if not identifiers:
         return {}
     newest = [
-        sa.select(sa.func.max(Task.id)).where(Task.identifier == identifier).scalar_subquery() for identifier in identifiers
+        sa.select(sa.func.max(Task.id)).where(Task.identifier == identifier).scalar_subquery()
+        for identifier in identifiers
     ]
     with database.session() as session:
         return {task.identifier: task for task in session.scalars(sa.select(Task).where(Task.id.in_(newest)))}
@@ -206,7 +247,9 @@ def last_tasks(database: Database, identifiers: Sequence[str]) -> dict[str, Task
 def running_tasks(database: Database, limit: int = 100) -> list[Task]:
     """Tasks that run, oldest first."""
     with database.session() as session:
-        return list(session.scalars(sa.select(Task).where(Task.status == Status.RUNNING).order_by(Task.id).limit(limit)))
+        return list(
+            session.scalars(sa.select(Task).where(Task.status == Status.RUNNING).order_by(Task.id).limit(limit))
+        )
 
 
 def place_in_queue(database: Database, task: Task) -> int:
