@@ -1,42 +1,31 @@
-"""The tail: one thread a web process that reads watched journals and rows, and hands on what is new.
+"""The relay: one thread a web process that reads watched journals and rows, and hands on what is new.
 
 It starts at the first watcher and ends when none is left. It knows nothing of sockets: it is given a callable that
-emits an event to a room. A journal is told of in pieces that join without gap or overlap, so that a client can check by
-position that it misses nothing.
+emits an event to a room.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
 
 from . import news, queries
-from .journal import NOTHING, Journal, split_position
 from .models import Task
 from .state import State, state_of
 from .status import Status
-
-Stamp = tuple[int, int, int]
-Emit = Callable[[str, dict[str, Any], str], None]
-"""Called with an event, its data and a room."""
-Send = Callable[[str, dict[str, Any]], None]
-"""Called with an event and its data, for one client."""
+from .tail import Emit, Send, Tail
 
 TICK = 0.02
 ROWS_EVERY = 0.25
 COUNTS_EVERY = 1.0
 COMPLAIN_EVERY = 30.0
-PIECES_AT_ONCE = 16
-FILE_CLOCK_TICK = 50_000_000
 STATS_ROOM = "stats"
 
 _log = logging.getLogger(__name__)
@@ -45,11 +34,6 @@ _log = logging.getLogger(__name__)
 def task_room(task_id: int) -> str:
     """The room of those who watch a task."""
     return f"task:{task_id}"
-
-
-def log_room(task_id: int) -> str:
-    """The room of those who also read its log."""
-    return f"log:{task_id}"
 
 
 def list_room(filter_text: str) -> str:
@@ -61,20 +45,16 @@ def list_room(filter_text: str) -> str:
 class Watched:
     """One task that somebody watches.
 
-    :param position: up to where the log's room was told; None while nobody reads the log.
-    :param seen: what ``stat`` said of the file when it was last read.
+    :param tail: of its journal.
+    :param task: its row as it was read last.
+    :param who: the name of the person who started it.
     :param told: the last news of the task, without what changes with every look.
     """
 
     id: int
-    journal: Journal
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    tail: Tail
     watchers: int = 0
-    readers: int = 0
-    position: str | None = None
-    seen: Stamp | None = None
     task: Task | None = None
-    numbers: dict[str, Any] | None = None
     who: str | None = None
     told: dict[str, Any] | None = None
 
@@ -129,12 +109,12 @@ class Relay:
         """
         watched = self._hold(task_id, reads=position is not None)
         try:
-            with watched.lock:
-                if position is None:
-                    enter()
-                    end = None
-                else:
-                    end = self._catch_up(watched, position, send, enter)
+            end = None
+            if position is None:
+                enter()
+            else:
+                with watched.tail.lock:
+                    end = watched.tail.catch_up(position, send, enter)
             self._tell_one(watched, send)
         except BaseException:
             self.unwatch(task_id, reads=position is not None)
@@ -151,9 +131,7 @@ class Relay:
             if watched is None:
                 return
             watched.watchers -= 1
-            watched.readers -= reads
-            if watched.readers <= 0:
-                watched.position = None
+            watched.tail.readers -= reads
             if watched.watchers <= 0:
                 del self._tasks[task_id]
 
@@ -196,9 +174,10 @@ class Relay:
         with self._lock:
             watched = self._tasks.get(task_id)
             if watched is None:
-                watched = self._tasks[task_id] = Watched(task_id, self._state.journals.of(task_id))
+                tail = Tail(task_id, self._state.journals.of(task_id), self._emit)
+                watched = self._tasks[task_id] = Watched(task_id, tail)
             watched.watchers += 1
-            watched.readers += reads
+            watched.tail.readers += reads
         self._start()
         return watched
 
@@ -208,31 +187,13 @@ class Relay:
 
     # -- one client
 
-    def _catch_up(self, watched: Watched, position: str, send: Send, enter: Callable[[], None]) -> str:
-        """Send what lies between the client's position and the room's; called with the lock held."""
-        if watched.position is None:
-            watched.position = watched.journal.end()
-            watched.numbers = watched.journal.progress()
-        self._read_on(watched)
-        for _ in range(PIECES_AT_ONCE):
-            limit = _distance(position, watched.position)
-            if not limit:
-                break
-            chunk = watched.journal.read(position, min(limit, news.PIECE))
-            if chunk.end == position:
-                break
-            send("journal", {"task": watched.id, **news.piece(chunk)})
-            position = chunk.end
-        enter()
-        return watched.position
-
     def _tell_one(self, watched: Watched, send: Send) -> None:
         with self._app.app_context():
             task = queries.task_or_none(self._state.database, watched.id)
             if task is None:
                 send("gone", {"task": watched.id})
                 return
-            numbers = watched.numbers or watched.journal.progress()
+            numbers = watched.tail.numbers or self._state.journals.of(task.id).progress()
             who = news.name_of(self._state, task.started_by)
             send("task", news.task_news(self._state, task, numbers, news.around(self._state), who=who))
 
@@ -280,13 +241,13 @@ class Relay:
     def _look_at_journals(self, tasks: list[Watched]) -> None:
         moved = []
         for watched in tasks:
-            if _unchanged(watched) or not watched.lock.acquire(blocking=False):
+            if watched.tail.unchanged() or not watched.tail.lock.acquire(blocking=False):
                 continue
             try:
-                if self._read_on(watched):
+                if watched.tail.read_on():
                     moved.append(watched)
             finally:
-                watched.lock.release()
+                watched.tail.lock.release()
         for watched in moved:
             if watched.task is None or watched.task.status != Status.RUNNING:
                 self._rows_due = 0.0  # it has just begun: look at its row at once
@@ -294,29 +255,6 @@ class Relay:
             with self._app.app_context():
                 for watched in moved:
                     self._tell(watched)
-
-    def _read_on(self, watched: Watched) -> bool:
-        """Tell the log's room what is new in the file; called with the lock held.
-
-        :returns: whether there are new numbers.
-        """
-        watched.seen = _stamp(watched.journal)
-        before = watched.numbers
-        if watched.position is None:
-            watched.numbers = watched.journal.progress()
-            return watched.numbers != before
-        for _ in range(PIECES_AT_ONCE):
-            chunk = watched.journal.read(watched.position, news.PIECE)
-            if chunk.end == watched.position:
-                break
-            self._emit("journal", {"task": watched.id, **news.piece(chunk)}, log_room(watched.id))
-            watched.position = chunk.end
-            watched.numbers = news.numbers_in(chunk) or watched.numbers
-            if not chunk.more:
-                break
-        else:
-            watched.seen = None  # there is more: go on at the next look
-        return watched.numbers != before
 
     def _look_at_rows(self, tasks: list[Watched]) -> None:
         if not tasks:
@@ -338,7 +276,7 @@ class Relay:
     def _tell(self, watched: Watched) -> None:
         if watched.task is None or self._around is None:
             return
-        found = news.task_news(self._state, watched.task, watched.numbers, self._around, who=watched.who)
+        found = news.task_news(self._state, watched.task, watched.tail.numbers, self._around, who=watched.who)
         steady = {key: value for key, value in found.items() if key != "duration"}
         if steady != watched.told:
             watched.told = steady
@@ -379,29 +317,3 @@ def _start_thread(run: Callable[[], None]) -> None:
 
 def _sleep(seconds: float) -> None:
     time.sleep(seconds)  # looked up late: gevent may patch it after this module was imported
-
-
-def _stamp(journal: Journal) -> Stamp | None:
-    """What tells cheaply that a file has changed: which file it is, its size, when it was written.
-
-    None when that is no proof: there is no file, or it was written so lately that another one of the same size and
-    number may follow within one tick of the file system's clock.
-    """
-    with suppress(OSError):
-        found = os.stat(journal.path)
-        if time.time_ns() - found.st_mtime_ns > FILE_CLOCK_TICK:
-            return found.st_ino, found.st_size, found.st_mtime_ns
-    return None
-
-
-def _unchanged(watched: Watched) -> bool:
-    if watched.seen is None:
-        # Never read, or no proof was to be had: a missing file need not be read again and again.
-        return watched.position in (None, NOTHING) and not watched.journal.path.exists()
-    return _stamp(watched.journal) == watched.seen
-
-
-def _distance(position: str, target: str) -> int:
-    """How many bytes lie between two positions; with another generation in between, a whole piece."""
-    (mine, here), (theirs, there) = split_position(position), split_position(target)
-    return max(0, there - here) if mine == theirs else news.PIECE if theirs != "-" else 0

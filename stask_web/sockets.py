@@ -16,8 +16,9 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 
 from . import news, paths, queries
-from .relay import STATS_ROOM, Relay, list_room, log_room, task_room
+from .relay import STATS_ROOM, Relay, list_room, task_room
 from .state import State
+from .tail import log_room
 
 NAMESPACE = "/stask"
 MARK = "stask=1"

@@ -11,9 +11,10 @@ import pytest
 from flask import Flask
 
 from stask_web import news, relay
-from stask_web.relay import Relay, log_room, task_room
+from stask_web.relay import Relay, task_room
 from stask_web.state import State
 from stask_web.status import Status
+from stask_web.tail import log_room
 
 from .conftest import Writer
 
@@ -99,6 +100,21 @@ def test_pieces_join_without_gap_or_overlap(tail: Relay, task: Writer, heard: He
     for piece in heard.of("journal"):
         assert piece["start"] == end
         end = piece["end"]
+
+
+def test_mere_reports_tell_the_readers_nothing_and_the_next_line_joins(tail: Relay, task: Writer, heard: Heard) -> None:
+    task.say("first line")
+    end = watch(tail, task.id)
+    for number in range(5):
+        task.report(progress=number, processed=number, total=10)
+        heard.wait(lambda number=number: any(data["processed"] == number for data in heard.of("task")))
+    assert heard.of("journal") == []
+    late = Heard()
+    middle = watch(tail, task.id, "-:0", late)
+    assert late.of("journal")[-1]["end"] == middle != end
+    task.say("line")
+    heard.wait(lambda: texts(heard.of("journal")) == ["line"])
+    assert [(piece["start"], len(piece["lines"])) for piece in heard.of("journal")] == [(end, 0), (middle, 1)]
 
 
 def test_who_comes_late_is_sent_what_the_room_was_told(tail: Relay, task: Writer, heard: Heard) -> None:
