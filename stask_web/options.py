@@ -441,9 +441,14 @@ def _sentence(item: Any) -> str:
     if template is None:
         return clean(item["msg"])
     try:
-        return clean(template.format(**item.get("ctx", {})))
+        return clean(template.format(**{name: _plain(value) for name, value in item.get("ctx", {}).items()}))
     except (KeyError, IndexError):
         return clean(item["msg"])
+
+
+def _plain(value: Any) -> Any:
+    """A limit as people write it: 600, not 600.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 _PLAIN = frozenset((str, int, float, bool))

@@ -92,9 +92,7 @@ def is_active(pencil: Pencil, identifier: str) -> bool | None:
     return None if row is None else bool(row[0])
 
 
-def count_endings(
-    connection: sa.Connection, key: CountKey, *, n: int = 0, gone: int = 0, seconds: float = 0.0
-) -> None:
+def count_endings(connection: sa.Connection, key: CountKey, *, n: int = 0, gone: int = 0, seconds: float = 0.0) -> None:
     """Add to the daily counts."""
     changed = connection.execute(
         sa.update(Stat)

@@ -153,7 +153,7 @@ def test_discovering_and_cleaning_workers(app: Flask, capsys: pytest.CaptureFixt
     print(f"Deleted {deleted} orphaned workers")
 
     assert capsys.readouterr().out.split() == (
-        "Registered 0 new workers Updated 0 workers Deleted 1 orphaned workers".split()
+        ["Registered", "0", "new", "workers", "Updated", "0", "workers", "Deleted", "1", "orphaned", "workers"]
     )
 
 
