@@ -33,6 +33,13 @@ SYNC = ("-k", "sync", "-w", "4")
 GEVENT = ("-k", "gevent", "-w", "1")
 
 
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+PATIENCE = 15_000
+
+
 class Server:
     """One gunicorn with the test site. It can be killed and started again on the same port.
 
@@ -111,6 +118,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(root: Path) -> Iterator[Flask]:
     """The same site in this process, to write what the server shows."""
     made = create_app(root, mode="")
+    state_of(made).roster.set_active("goods", True)
     yield made
     state_of(made).database.engine.dispose()
     with made.app_context():
@@ -198,3 +206,33 @@ class Writer:
 def task(state: State) -> Writer:
     """A running task."""
     return Writer(state)
+
+
+class Browser:
+    """A Chromium with one signed-in person; remembers what its pages complained about."""
+
+    def __init__(self, chromium: Any, server: Server) -> None:
+        self.chromium, self.server = chromium, server
+        self.complaints: list[str] = []
+        self.context = chromium.new_context()
+        self.context.set_default_timeout(PATIENCE)
+        self.context.add_cookies([{"name": "person", "value": "reader", "url": server.url}])
+
+    def open(self, path: str) -> Any:
+        """A page of the panel."""
+        page = self.context.new_page()
+        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(self.server.url + path)
+        return page
+
+
+@pytest.fixture(scope="module")
+def launched(chromium: str) -> Iterator[Any]:
+    """A Chromium for all tests of a module."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, which the extra dev brings")
+    sync_api.expect.set_options(timeout=PATIENCE)
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlencode
 
-from flask import Flask, request
+from flask import Flask, redirect, request
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
+from pydantic import BaseModel, Field, SecretStr
+from werkzeug import Response
 
-from stask_web import STask
+from stask_web import BaseWorker, STask, action
 from stask_web.access import AccessPolicy
 from stask_web.database import upgrade
 from stask_web.state import state_of
@@ -28,10 +31,35 @@ class Person(NamedTuple):
 
 
 PEOPLE = {
-    "reader": Person("reader", ("view", "view_log", "cancel")),
+    "reader": Person("reader", ("view", "view_log", "cancel", "launch")),
     "counter": Person("counter", ("view",)),
     "stranger": Person("stranger", ()),
 }
+
+
+class GoodsOptions(BaseModel):
+    """A little of everything that a form may hold."""
+
+    name: str = Field(min_length=3, title="Name")
+    count: int = Field(5, ge=1, le=9, title="Count")
+    colour: Literal["red", "blue"] = Field("red", title="Colour")
+    token: SecretStr | None = Field(None, title="Token")
+
+
+class GoodsWorker(BaseWorker):
+    """Its tasks only wait: no process runs in these tests."""
+
+    identifier = "goods"
+    title = "Goods"
+    description = "Made to be launched"
+
+    @action("Order goods", max_attempts=1)
+    def task_order(self, task: Any, options: GoodsOptions) -> None:
+        """Never run."""
+
+    @action("Count goods")
+    def task_count(self, task: Any, options: Any) -> None:
+        """Never run."""
 
 
 class HeaderPolicy(AccessPolicy):
@@ -46,6 +74,9 @@ class HeaderPolicy(AccessPolicy):
     def user_name(self, user_id: Any) -> str | None:
         return f"Name of {user_id}"
 
+    def login_url(self, next: str) -> str:
+        return f"/sign-in?{urlencode({'next': next})}"
+
 
 def create_app(root: Path | None = None, mode: str | None = None, **config: Any) -> Flask:
     """The site in ``root``, its tables made."""
@@ -56,6 +87,7 @@ def create_app(root: Path | None = None, mode: str | None = None, **config: Any)
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{root / 'site.db'}",
         STASK_STORAGE=str(root / "stask"),
         STASK_SOCKET_CAP=os.environ.get("STASK_TEST_CAP"),
+        STASK_LAUNCH_RATE=int(os.environ.get("STASK_TEST_RATE", "1000")),
         **config,
     )
     db = SQLAlchemy(app)
@@ -65,4 +97,13 @@ def create_app(root: Path | None = None, mode: str | None = None, **config: Any)
     state = state_of(app)
     state.storage.prepare()
     upgrade(state.database)
+    state.registry.add(GoodsWorker)
+    app.add_url_rule("/sign-in", view_func=sign_in)
     return app
+
+
+def sign_in() -> Response:
+    """Sign in as the reader, and go back to where one came from."""
+    answer = redirect(request.args["next"])
+    answer.set_cookie("person", "reader")
+    return answer

@@ -11,7 +11,7 @@ import pytest
 from stask_web.state import State
 from stask_web.status import Status
 
-from .conftest import SYNC, THREADS, Server, Writer
+from .conftest import SYNC, THREADS, Browser, Server, Writer
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, which the extra dev brings")
 expect = sync_api.expect
@@ -19,40 +19,9 @@ expect.set_options(timeout=15_000)
 
 pytestmark = pytest.mark.browser
 
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 PATIENCE = 15_000
 LINES = "[...document.querySelectorAll('.log-text')].map((line) => line.textContent)"
 WAYS = {"socket": (THREADS, "threading"), "poll": (SYNC, "")}
-
-
-class Browser:
-    """A Chromium with one signed-in person; remembers what its pages complained about."""
-
-    def __init__(self, chromium: Any, server: Server) -> None:
-        self.chromium, self.server = chromium, server
-        self.complaints: list[str] = []
-        self.context = chromium.new_context()
-        self.context.set_default_timeout(PATIENCE)
-        self.context.add_cookies([{"name": "person", "value": "reader", "url": server.url}])
-
-    def open(self, path: str) -> Any:
-        """A page of the panel."""
-        page = self.context.new_page()
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(self.server.url + path)
-        return page
-
-
-@pytest.fixture(scope="module")
-def launched(chromium: str) -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", params=WAYS)
