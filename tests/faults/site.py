@@ -133,12 +133,12 @@ class Site:
         """Wake the workers."""
         wake(self.state)
 
-    def start(self, concurrency: int = 2) -> Worker:
+    def start(self, concurrency: int = 2, program: str = "tests.faults.apps") -> Worker:
         """Start a worker process and wait until it can be woken."""
         before = set(self.sockets())
         log = self.folder / f"worker-{len(self.workers)}.log"
         with log.open("wb") as output:
-            command = [sys.executable, "-W", "error", "-m", "tests.faults.apps", str(self.folder), str(concurrency)]
+            command = [sys.executable, "-W", "error", "-m", program, str(self.folder), str(concurrency)]
             process = subprocess.Popen(command, stdout=output, stderr=output, cwd=Path(__file__).parents[2])
         worker = Worker(process, log)
         self.workers.append(worker)
