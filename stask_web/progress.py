@@ -14,6 +14,8 @@ from .text import clean
 #: Seconds between two emitted reports.
 INTERVAL = 0.1
 _WINDOW = 15.0
+#: Seconds of measuring without which a rate says nothing.
+_SETTLED = 1.0
 _NOTHING = (None, None, None, None, None)
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -92,7 +94,8 @@ class Meter:
     def add(self, processed: float) -> None:
         """Note how many are done by now; fewer than before starts the measuring anew."""
         now = self._clock()
-        if self._points and processed < self._points[-1][1]:
+        if processed < self._points[-1][1] or not processed:
+            # What came before the first step, such as reading a file through, tells nothing of the pace.
             self._points.clear()
             self._eta = None
         self._points.append((now, processed))
@@ -100,9 +103,9 @@ class Meter:
             self._points.popleft()
 
     def rate(self) -> float | None:
-        """Items a second over the last 15 s, or None while there is nothing to go by."""
+        """Items a second over the last 15 s, or None before a second of them was seen."""
         (first, low), (last, high) = self._points[0], self._points[-1]
-        return (high - low) / (last - first) if last > first and high > low else None
+        return (high - low) / (last - first) if last - first >= _SETTLED and high > low else None
 
     def eta(self, processed: float, total: float) -> float | None:
         """Seconds left. Between two calls the estimate never rises by more than 20 %."""

@@ -52,6 +52,19 @@ def test_the_eta_comes_from_the_recent_rate() -> None:
     assert meter.eta(100, 200) == pytest.approx(10)
 
 
+def test_there_is_no_estimate_before_there_is_something_to_go_by() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    clock.now += 30  # a file is read through before the first row
+    meter.add(0)
+    clock.now += 0.1
+    meter.add(1)
+    assert meter.eta(1, 90_000) is None
+    clock.now += 0.9
+    meter.add(3000)
+    assert meter.eta(3000, 90_000) == pytest.approx(29)
+
+
 def test_the_eta_never_rises_by_more_than_a_fifth_at_once() -> None:
     clock = Clock()
     meter = Meter(clock)
