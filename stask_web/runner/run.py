@@ -68,7 +68,7 @@ class TaskRun:
         """Note one refused input: a warning line, one more warning, a row of ``refused.csv``."""
         self.warnings += 1
         self.task.warnings = self.warnings
-        self.pen.log("warning", reason if line is None else f"Line {line}: {clean(reason)}")
+        self.pen.log("warning", reason if line is None else f"Line {line:,}: {clean(reason)}")
         if row is not None:
             self._write_refused(row, clean(reason), line)
 
