@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stask_web import Status
+from stask_web import BaseWorker, Status, action
 from stask_web.models import Schedule, Task
 
 from .clocked import clock, set_clock
@@ -244,6 +244,30 @@ def test_processes_that_race_fire_each_instant_once_on_sqlite(site: Site) -> Non
 def test_processes_that_race_fire_each_instant_once_on_postgresql(postgresql_site: Site) -> None:
     schedule(postgresql_site, MINUTELY, at=BEGIN + 30)
     assert_each_once(race(postgresql_site))
+
+
+class Alone(BaseWorker):
+    """Has an action that may not be stacked."""
+
+    identifier = "alone"
+
+    @action(unique=True)
+    def task_run(self, task: Any, options: Any) -> None: ...
+
+
+@pytest.mark.service
+def test_an_action_that_must_be_alone_spoils_no_transaction_of_postgresql(postgresql_site: Site) -> None:
+    site = postgresql_site
+    site.state.registry.add(Alone)
+    with site.app.app_context():
+        site.state.roster.set_active("alone", True)
+        door = site.state.schedules
+        made = door.create("alone", "run", MINUTELY)
+        due = made.next_fire_at.timestamp()
+        assert [len(door.tick(due)), len(door.tick(due + 60))] == [1, 0]
+        after = door.get(made.id)
+        assert "waiting or running" in after.last_error
+        assert after.next_fire_at.timestamp() == due + 120
 
 
 @pytest.mark.service

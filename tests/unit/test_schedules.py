@@ -158,15 +158,16 @@ def test_a_rollback_leaves_the_instant_to_be_fired(
     assert instants() == [at]
 
 
+@pytest.mark.parametrize("change", [{"enabled": False}, {"next_fire_at": None}, {"next_fire_at": 4e9}])
 def test_a_schedule_that_was_turned_off_or_changed_meanwhile_does_not_fire(
-    host: Host, door: Schedules, monkeypatch: pytest.MonkeyPatch
+    host: Host, door: Schedules, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     schedule = minutely(door)
     at = due(schedule)
     prepare = Creation.prepare
 
     def meanwhile(self: Creation, *arguments: Any) -> Any:
-        door.disable(schedule)
+        set_columns(host, schedule, **change)
         return prepare(self, *arguments)
 
     monkeypatch.setattr(Creation, "prepare", meanwhile)
@@ -233,6 +234,24 @@ def test_a_clock_that_jumps_two_hours_back_brings_none_twice(host: Host, door: S
         assert door.tick(now) == []
     door.tick(at + 60)
     assert instants() == [at, at + 60]
+
+
+def test_what_was_fired_is_fired_no_more_even_if_the_row_says_so(host: Host, door: Schedules) -> None:
+    schedule = minutely(door)
+    at = due(schedule)
+    door.tick(at + 120)
+    set_columns(host, schedule, next_fire_at=at)
+    assert door.tick(at + 120) == []
+    assert due(door.get(schedule.id)) == at + 180
+    assert door.get(schedule.id).last_error is None
+
+
+def test_realigned_in_the_past_it_waits_for_what_was_not_fired(host: Host, door: Schedules) -> None:
+    schedule = minutely(door)
+    at = due(schedule)
+    door.tick(at)
+    Firing(host.state).realign(at - 7200)
+    assert due(door.get(schedule.id)) == at + 60
 
 
 def test_after_a_clock_that_ran_ahead_schedules_come_back(host: Host, door: Schedules) -> None:
