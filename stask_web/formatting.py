@@ -306,6 +306,7 @@ def fields(task: Task, around: Surroundings | None = None, *, who: str = "", tit
         "processed": number(task.processed),
         "total": number(task.total),
         "amount": amount_text,
+        "stays": f"{amount_text} are done and stay done." if amount_text else "What is done stays done.",
         "eta": eta_text,
         "line": " · ".join(part for part in parts if part),
         "message": message,

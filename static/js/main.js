@@ -13,8 +13,9 @@ import * as tasks from "./tasks.js";
 import * as theme from "./theme.js";
 import * as time from "./time.js";
 import * as toast from "./toast.js";
+import * as tray from "./tray.js";
 import * as upload from "./upload.js";
 
-for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, upload, log, tasks, lists, time, keys, live]) {
+for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, upload, log, tasks, tray, lists, time, keys, live]) {
   behaviour.start();
 }
