@@ -58,6 +58,10 @@ class Shop:
         """The id of the newest task; 0 when there is none."""
         return int(self.shelf.ask("SELECT coalesce(max(id), 0) FROM s_tasks")[0][0])
 
+    def two_hours_later(self) -> None:
+        """Make old what has ended: a widget shows it no more, it is at rest."""
+        self.shelf.ask("UPDATE s_tasks SET finished_at = finished_at - 7200 WHERE status >= ?", ENDED)
+
     def process_of(self, task_id: int) -> int:
         """The process id that runs a task."""
         return int(self.shelf.ask("SELECT pid FROM s_attempts WHERE task_id = ? ORDER BY id DESC", task_id)[0][0])

@@ -44,6 +44,7 @@ def test_by_keyboard_alone(shop: Shop, visit: Come) -> None:
     someone = visit()
     page = someone.page
     shop.shelf.ask("DELETE FROM products")
+    shop.two_hours_later()
     someone.go("/")
     menu = page.locator(f"{WIDGET} .widget-head details[open]")
     tab_to(page, "More for Product management")
@@ -74,6 +75,7 @@ def test_without_javascript(shop: Shop, visit: Come) -> None:
     someone = visit(script=False)
     page = someone.page
     shop.shelf.ask("DELETE FROM products")
+    shop.two_hours_later()
     someone.go("/")
     assert page.locator(".needs-js:visible").count() == 0, "nothing is shown that does nothing"
     page.locator(f"{WIDGET} a[href$='/run/import']").first.click()

@@ -29,12 +29,12 @@ FORM = "/workers/product/run/import"
 WIDGET = "[data-widget=product]"
 
 
-def expect(subject: Any) -> Any:
+def expect(subject: Any, message: str | None = None) -> Any:
     """Playwright's `expect`, found late: without Playwright these tests are skipped, not broken."""
     from playwright.sync_api import expect
 
     expect.set_options(timeout=20_000)
-    return expect(subject)
+    return expect(subject, message)
 
 
 def download(page: Any, link: Any) -> tuple[str, bytes]:
@@ -134,6 +134,7 @@ def test_the_link_signs_in_once_and_nobody_gets_in_without(shop: Shop, visit: Co
 def test_import_in_a_dialog_follow_it_and_download(shop: Shop, visit: Come) -> None:
     """Four acts from the dashboard to the file: open the form, choose the file, start, download."""
     shop.shelf.ask("DELETE FROM products")
+    shop.two_hours_later()
     someone = visit()
     page = someone.page
     policy = someone.go("/").headers["content-security-policy"]
@@ -143,12 +144,14 @@ def test_import_in_a_dialog_follow_it_and_download(shop: Shop, visit: Come) -> N
         ["Waiting", "Running", "Completed today", "Failed, last 24 h", "Total"]
     )
     widget = page.locator(WIDGET)
+    cut = "texts => texts.filter((text) => text.scrollWidth > text.clientWidth).map((text) => text.innerText)"
+    assert widget.locator(".btn-text").evaluate_all(cut) == [], "whole words on the buttons"
     expect(widget.locator(".widget-title")).to_have_text("Product management")
     expect(page.get_by_role("heading", name="Recent tasks")).to_be_visible()
     shot(page, f"{shop.transport}-dashboard")
     page.evaluate("window.never_reloaded = true")
 
-    widget.get_by_text("Import products").first.click()
+    widget.locator(".widget-foot").get_by_role("link", name="Import products").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading")).to_have_text("Import products")
     expect(dialog.get_by_role("button", name="Check only")).to_be_visible()
@@ -221,20 +224,20 @@ def test_a_task_is_live_on_its_page(shop: Shop, visit: Come, tmp_path: Any) -> N
     """Bar, amount, rate, estimate, message, counters and log lines move without a reload, and nothing jumps."""
     someone = visit()
     page = someone.page
-    prefix, path = many(shop.price_list, tmp_path / "many.csv", 12)
+    prefix, path = many(shop.price_list, tmp_path / "many.csv", 28)
     task_id = start_from_page(someone, path)
     page.evaluate("window.never_reloaded = true")
     expect(page.locator(".log-line").nth(100)).to_be_attached()
     expect(page.locator(".hero progress")).to_be_visible()
     shot(page, f"{shop.transport}-task-running")
-    expect(page.locator(".hero-outcome-text")).to_have_text("37,932 imported, 480 refused")
+    expect(page.locator(".hero-outcome-text")).to_have_text("88,508 imported, 1,120 refused")
     assert page.evaluate("window.never_reloaded"), "the page was loaded anew"
     assert_calm(page)
 
     seen = heard(page)
     amounts = numbers_of(texts(page, "amount"))
     assert len(amounts) >= 4 and amounts == sorted(amounts), "processed grows while one looks"
-    assert all(text.endswith(" of 38,412") for text in texts(page, "amount"))
+    assert all(text.endswith(" of 89,628") for text in texts(page, "amount"))
     percents = numbers_of([text for text in texts(page, "percent") if text != "Working"])
     assert len(percents) >= 4 and percents == sorted(percents)
     bars = [value for value, _ in seen["bars"]]
@@ -249,7 +252,7 @@ def test_a_task_is_live_on_its_page(shop: Shop, visit: Come, tmp_path: Any) -> N
     assert len(counts) >= 4 and counts == sorted(counts), "log lines come while it runs"
 
     assert log_lines(page) == shop.log_of(task_id)
-    assert len(shop.shelf.products(prefix)) == 37_932
+    assert len(shop.shelf.products(prefix)) == 88_508
     expect(page.locator(".task-under .look")).to_have_text("Completed with refusals")
 
 
@@ -302,10 +305,14 @@ def test_stop_asks_first_and_keeps_what_is_done(shop: Shop, visit: Come, tmp_pat
     prefix, path = many(shop.price_list, tmp_path / "many.csv", 20)
     task_id = start_from_page(someone, path)
     expect(page.locator(".log-line").nth(20)).to_be_attached()
+    expect(page.locator("[data-tray-count]")).to_have_text("1")
     stop = page.locator(".task-acts").get_by_role("button", name="Stop")
     stop.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("heading")).to_contain_text("Stop")
+    expect(dialog.locator("[data-field=stays]")).to_have_text(
+        re.compile(r"^[\d,]+ of 64,020 are done and stay done\.$")
+    )
     expect(dialog.get_by_role("button", name="Keep running")).to_be_focused()
     shot(page, f"{shop.transport}-stop-asks")
     page.keyboard.press("Escape")
@@ -317,6 +324,7 @@ def test_stop_asks_first_and_keeps_what_is_done(shop: Shop, visit: Come, tmp_pat
     expect(page.locator(".hero-outcome-text")).to_have_text(
         re.compile(r"^Stopped by admin at [\d,]+ of 64,020\. What was done stays done$")
     )
+    expect(page.locator("[data-tray]"), "none of mine runs any more").to_be_hidden()
     shot(page, f"{shop.transport}-stopped")
     assert shop.task(task_id)["status"] == CANCELLED
     assert log_lines(page) == shop.log_of(task_id)

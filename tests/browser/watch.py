@@ -65,7 +65,8 @@ class Watch:
             self.said.append(text)
 
     def _console(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
+        # What the console says of requests comes at any time later; `_failed` and `_answered` say the same at once.
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             self._note(f"{message.type}: {message.text}")
 
     def _failed(self, request: Any) -> None:
