@@ -19,7 +19,6 @@ from .queries import worker_record, worker_records
 from .state import State
 from .text import clean
 
-
 #: Where the sealed secrets lie among a worker's stored settings.
 _SEALED = "$sealed"
 
