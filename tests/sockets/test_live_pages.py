@@ -134,7 +134,7 @@ def test_a_line_that_breaks_without_a_word_is_noticed(browser: Browser, task: Wr
 
 
 def test_following_stops_when_one_scrolls_up_and_the_pill_leads_back(browser: Browser, task: Writer) -> None:
-    task.say(*(f"line {number}" for number in range(150)))
+    task.say(*(f"line {number}" for number in range(90)))
     page = browser.open(f"/tasks/{task.id}")
     log, pill = page.locator("[data-log]"), page.locator("[data-log-pill]")
     expect(pill).to_be_hidden()
@@ -158,8 +158,10 @@ def test_older_lines_come_when_one_scrolls_up_and_the_page_holds_2000(browser: B
     task.say(*(f"line {number}" for number in range(5000)))
     page = browser.open(f"/tasks/{task.id}")
     log = page.locator("[data-log]")
-    assert page.evaluate(LINES) == task.written[-200:]
-    for _ in range(12):
+    tail = page.evaluate(LINES)
+    assert 50 <= len(tail) <= 500
+    assert tail == task.written[-len(tail) :]
+    for _ in range(14):
         first = page.evaluate(f"({LINES})[0]")
         if first == "line 0":
             break
