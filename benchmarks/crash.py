@@ -28,7 +28,8 @@ def main() -> None:
     plain, killed = measure(kill=False), measure(kill=True)
     print(f"{TASKS} one-second tasks, {CHILDREN} children: {plain:.2f} s")
     print(
-        f"with kill -9 of everything after {KILL_AFTER} s: {killed:.2f} s, {killed - plain:.2f} more (at most {LIMIT:g})"
+        f"with kill -9 of everything after {KILL_AFTER} s: {killed:.2f} s, "
+        f"{killed - plain:.2f} more (at most {LIMIT:g})"
     )
 
 

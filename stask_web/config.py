@@ -141,7 +141,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("STASK_SOCKET_CAP", None, _optional_count, "Live connections of one web process; by default threads - 16."),
     Setting("STASK_SQLITE_WAL", True, _flag, "Let init-db turn on SQLite's write-ahead log."),
     Setting("STASK_SQLITE_SYNC", "normal", _one_of("normal", "full"), "FULL survives a power cut, and is slower."),
-    Setting("STASK_JOURNAL", "file", _one_of("file", "database"), "Where journals are kept."),
+    Setting("STASK_JOURNAL", "file", _one_of("file", "database"), "Where journals are kept; only `file` yet."),
 )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
@@ -181,10 +182,20 @@ def _patience(connection: sa.Connection, wait: float) -> Iterator[None]:
 def _busy() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, ProgrammingError) as error:
         if is_busy(error.orig):
             raise DatabaseBusy() from error
+        if _lacks_table(error.orig):
+            raise TablesMissing() from error
         raise
+
+
+def _lacks_table(error: BaseException | None) -> bool:
+    """Whether a driver's error means that one of our tables is not there."""
+    text = str(error).lower()
+    return bool(
+        re.search(r"no such table: s_|relation \"s_\w+\" does not exist|table '[^']*s_\w+' doesn't exist", text)
+    )
 
 
 def is_busy(error: BaseException | None) -> bool:

@@ -78,6 +78,8 @@ class STask:
             )
         if settings.engine == "celery":
             raise ConfigError("STASK_ENGINE is 'celery', which this version does not have yet. Use 'database'.")
+        if settings.journal == "database":
+            raise ConfigError("STASK_JOURNAL is 'database', which this version does not have yet. Use 'file'.")
         host_db = db if db is not None else app.extensions.get("sqlalchemy")
         state = _make_state(app, settings, host_db)
         state.policy = load_policy(access)
@@ -132,9 +134,7 @@ class STask:
 
         Many times as fast as :meth:`create` for each.
         """
-        return _tasks().create_many(
-            identifier, action, items, priority, user_id, session=session, start_at=start_at
-        )
+        return _tasks().create_many(identifier, action, items, priority, user_id, session=session, start_at=start_at)
 
     def get(self, task_id: int) -> Task | None:
         """The task of that id, or None."""

@@ -358,7 +358,31 @@ def _pairs(items: Iterable[Any]) -> list[Choice]:
 
 
 #: Kinds of files and the like, which people write in capitals.
-_CAPITALS = frozenset("csv tsv json xml xls xlsx pdf html sql zip txt url api sku eur usd uah gbp png jpg svg".split())
+_CAPITALS = frozenset(
+    [
+        "csv",
+        "tsv",
+        "json",
+        "xml",
+        "xls",
+        "xlsx",
+        "pdf",
+        "html",
+        "sql",
+        "zip",
+        "txt",
+        "url",
+        "api",
+        "sku",
+        "eur",
+        "usd",
+        "uah",
+        "gbp",
+        "png",
+        "jpg",
+        "svg",
+    ]
+)
 
 
 def _label(value: Any) -> str:

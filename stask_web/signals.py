@@ -1,8 +1,8 @@
 """Signals (blinker) that a host may listen to; the sender is the Flask app.
 
-``task_created``, ``task_started``, ``task_finished``, ``task_failed`` and ``task_cancelled`` give ``task``, each once it
-is a fact in the database: created after the commit, an end after the transaction that wrote it. An attempt that ended
-early and starts again is no end.
+``task_created``, ``task_started``, ``task_finished``, ``task_failed`` and ``task_cancelled`` give ``task``, each once
+it is a fact in the database: created after the commit, an end after the transaction that wrote it. An attempt that
+ended early and starts again is no end.
 
 They are sent where the thing happens. ``task_created``: in the process that called ``create``. ``task_started``: in the
 process that runs the action, right before it, in its app context. The ends: in the worker's supervisor, or with

@@ -320,7 +320,7 @@ class BaseWorker(TaskInterface):
                 place[part] = {}
             place = place[part]
         place[last] = value
-        self._store(stored, {key.split(".")[0]})
+        self._store(stored, {key.split(".", maxsplit=1)[0]})
 
     def update_config(self, values: Mapping[str, Any]) -> None:
         """Store several settings; nested dicts are merged.

@@ -92,6 +92,7 @@ def test_without_javascript(shop: Shop, visit: Come) -> None:
     with someone.watch.provoked("422"):
         page.get_by_role("button", name="Import products").click()
     expect(page.locator("#error-file")).to_contain_text("pryce")
+    expect(page.locator("#error-file")).to_be_visible()
     expect(page.locator("[data-chip] .file-name")).to_have_text("prices.csv")
     shot(page, "plain-refused")
     assert shop.last_task() == last
@@ -145,6 +146,7 @@ def test_a_wrong_file_is_said_at_the_field_and_the_right_one_still_goes(shop: Sh
         ):
             field.set_input_files(wrong)
             expect(error).to_contain_text(words)
+            expect(error).to_be_visible()
             expect(page.locator("[data-chip]")).to_have_count(0)
         shot(page, "wrong-file")
 
@@ -156,6 +158,7 @@ def test_a_wrong_file_is_said_at_the_field_and_the_right_one_still_goes(shop: Sh
             expect(page.locator("[data-chip] .file-name")).to_have_text(wrong["name"])
             start.click()
             expect(error).to_contain_text(words)
+            expect(error).to_be_visible()
             expect(page.locator("[data-summary]")).to_contain_text(error.inner_text())
             expect(start).to_have_text("Import products")
             shot(page, f"wrong-{wrong['name'][:-4]}")

@@ -75,3 +75,15 @@ def test_an_old_key_still_opens_secrets_and_a_lost_one_is_said() -> None:
         Vault(["new"]).open(sealed)
     with pytest.raises(ConfigError, match="SECRET_KEY is not set"):
         Vault([]).seal({"a": 1})
+
+
+def test_the_api_without_tables_says_what_to_run(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    with host.app.app_context(), pytest.raises(TablesMissing, match="flask stask init-db"):
+        stask.get_stats()
+
+
+@pytest.mark.parametrize("setting", [{"STASK_ENGINE": "celery"}, {"STASK_JOURNAL": "database"}])
+def test_what_is_not_there_yet_is_refused_at_the_start(tmp_path: Path, setting: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="does not have yet"):
+        STask(bare(tmp_path, **setting), access=lambda *_: True)
