@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,17 +60,18 @@ class Database:
     def cursor(self) -> Iterator[Any]:
         """A driver's cursor in a write transaction like :meth:`write`'s: for the few statements that must be fast."""
         if self.shared or self.dialect != "sqlite":
-            with self.write() as connection:
+            with self.write() as connection, _translated(self.engine):
                 yield connection.connection.cursor()
             return
-        with _busy(), closing(self.engine.raw_connection()) as connection:
+        with _busy(), _translated(self.engine), closing(self.engine.raw_connection()) as connection:
             cursor = connection.cursor()
-            _raw(self.engine, cursor, "BEGIN IMMEDIATE")
+            cursor.execute("BEGIN IMMEDIATE")
             try:
                 yield cursor
-                _raw(self.engine, cursor, "COMMIT")
+                cursor.execute("COMMIT")
             except BaseException:
-                cursor.execute("ROLLBACK")
+                with suppress(Exception):  # after some errors SQLite has done it already
+                    cursor.execute("ROLLBACK")
                 raise
 
     @contextmanager
@@ -204,12 +205,16 @@ def is_busy(error: BaseException | None) -> bool:
     return "database is locked" in text or "database table is locked" in text or "lock wait timeout" in text
 
 
-def _raw(engine: sa.Engine, cursor: Any, statement: str) -> None:
-    """Run a statement without SQLAlchemy, with its errors."""
+@contextmanager
+def _translated(engine: sa.Engine) -> Iterator[None]:
+    """Give a driver's errors as SQLAlchemy does, where it is not asked."""
+    dbapi: Any = engine.dialect.loaded_dbapi
     try:
-        cursor.execute(statement)
-    except engine.dialect.loaded_dbapi.OperationalError as error:
-        raise OperationalError(statement, None, error) from error
+        yield
+    except dbapi.OperationalError as error:
+        raise OperationalError("", None, error) from error
+    except dbapi.ProgrammingError as error:
+        raise ProgrammingError("", None, error) from error
 
 
 def _alembic_config(connection: sa.Connection | None = None) -> Any:

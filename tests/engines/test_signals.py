@@ -1,0 +1,43 @@
+"""Signals of real worker processes."""
+
+from __future__ import annotations
+
+from stask_web import Status
+
+from ..faults.site import Site
+
+PROGRAM = "tests.engines.listening_site"
+
+
+def test_a_real_worker_tells_of_children_starts_and_ends(sqlite_site: Site) -> None:
+    site = sqlite_site
+    tasks = [site.create("nothing"), site.create("raise", kind="failed")]
+    worker = site.start(1, PROGRAM)
+    for task in tasks:
+        site.wait(task)
+    site.until(lambda: len(site.notes("told-ended")) == 2, "both ends are told")
+    assert site.notes("told-ended") == [f"{tasks[0]} completed", f"{tasks[1]} failed"]
+    (child,) = site.notes("children")
+    assert site.notes("told-started") == [f"{task} {child}" for task in tasks], "in the process that runs the action"
+    assert int(child) in worker.children()
+
+
+def test_a_process_that_dies_fails_its_task_and_that_is_told(sqlite_site: Site) -> None:
+    site = sqlite_site
+    task = site.create("die", lives=9)
+    site.start(1, PROGRAM)
+    assert site.wait(task).status == Status.FAILED
+    site.until(lambda: site.notes("told-ended"), "the end is told")
+    assert site.notes("told-ended") == [f"{task} failed"], "once, not for each attempt"
+    site.until(lambda: len(set(site.notes("children"))) >= 3, "each new child is told of")
+
+
+def test_a_stopped_task_is_told(sqlite_site: Site) -> None:
+    site = sqlite_site
+    task = site.create("sleep", seconds=60)
+    site.start(1, PROGRAM)
+    site.wait_note("started")
+    site.cancel(task)
+    site.wait(task)
+    site.until(lambda: site.notes("told-ended"), "the end is told")
+    assert site.notes("told-ended") == [f"{task} cancelled"]
