@@ -161,6 +161,7 @@ def test_a_wrong_file_is_said_at_the_field_and_the_right_one_still_goes(shop: Sh
             expect(error).to_be_visible()
             expect(page.locator("[data-summary]")).to_contain_text(error.inner_text())
             expect(start).to_have_text("Import products")
+            expect(page.locator("[data-chip] .file-name"), "the file is kept").to_have_text(wrong["name"])
             shot(page, f"wrong-{wrong['name'][:-4]}")
     expect(page.get_by_label("Delimiter")).to_have_value("|")
     assert shop.last_task() == last, "nothing was started"
