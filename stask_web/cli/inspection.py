@@ -101,12 +101,19 @@ def log(task_id: int, follow: bool, as_json: bool) -> None:
 @click.option(
     "--days", type=click.FloatRange(min=0), help="Keep what ended within so many days; see STASK_RETENTION_DAYS."
 )
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([end.text for end in Status if end.ended]),
+    help="Delete only what ended so; may be given several times.",
+)
 @json_option
-def prune(days: float | None, as_json: bool) -> None:
+def prune(days: float | None, statuses: tuple[str, ...], as_json: bool) -> None:
     """Delete old ended tasks with their logs, uploads and results."""
     state = ready_state()
     days = state.settings.retention_days if days is None else days
-    deleted = state.tasks.clean_old_tasks(days)
+    deleted = state.tasks.clean_old_tasks(days, statuses or None)
     if as_json:
         print_json({"deleted": deleted})
     else:

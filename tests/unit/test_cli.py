@@ -256,7 +256,9 @@ def test_log_prints_the_journal_and_follow_ends_with_the_task(run: Invoke) -> No
 def test_prune_deletes_what_is_old_enough(run: Invoke) -> None:
     run("run", "greet", "hello", "--here")
     assert json.loads(run("prune", "--json").output) == {"deleted": 0}
-    assert json.loads(run("prune", "--days", "0", "--json").output) == {"deleted": 1}
+    assert json.loads(run("prune", "--days", "0", "--status", "failed", "--json").output) == {"deleted": 0}
+    assert run("prune", "--status", "running").exit_code == 2
+    assert json.loads(run("prune", "--days", "0", "--status", "completed", "--json").output) == {"deleted": 1}
     assert json.loads(run("tasks", "--json").output) == []
 
 
