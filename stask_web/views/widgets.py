@@ -240,7 +240,7 @@ def stask_progress(task: Task | int) -> Markup:
     if row is None or person is None or not person.may("view", row):
         return Markup("")
     shown = show_all(state, [row], places=True)[0]
-    return Markup(render_template("stask_web/widgets/progress.html", t=shown, ui=Ui("", person)))
+    return Markup(render_template("stask_web/widgets/progress_alone.html", t=shown, ui=Ui("", person)))
 
 
 def stask_assets() -> Markup:

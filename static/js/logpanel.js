@@ -3,10 +3,10 @@
 import { root } from "./dom.js";
 import { Follower } from "./follow.js";
 import { get } from "./http.js";
+import { newer, older, once, toEnd } from "./logpages.js";
 import { LogView, MOST } from "./logview.js";
 
 const NEAR = 40;
-const PAGE = 500;
 const RETRY = 1500;
 
 export class LogPanel {
@@ -46,7 +46,7 @@ export class LogPanel {
       await this.follower.take(piece);
     } catch {
       // Not reached: the position stays where it is, so nothing is lost.
-      setTimeout(() => this.list.isConnected && this.take({ ...piece, start: piece.end, lines: [] }), RETRY);
+      setTimeout(() => this.list.isConnected && this.take({ ...piece, start: piece.end, first: false, lines: [] }), RETRY);
     }
     this.list.dataset.position = this.follower.position;
   }
@@ -84,66 +84,18 @@ export class LogPanel {
     const [up, atEnd] = [scrollTop < this.lastTop, scrollHeight - scrollTop - clientHeight < NEAR];
     this.lastTop = scrollTop;
     if (this.following && up && !atEnd) this.following = false;
-    if (up && scrollTop < NEAR) this.once(() => this.older());
+    if (up && scrollTop < NEAR) once(this, older);
     if (up || !atEnd || this.following) return;
-    if (this.spilled) this.once(() => this.newer());
+    if (this.spilled) once(this, newer);
     else this.toEnd();
+  }
+
+  toEnd() {
+    return toEnd(this);
   }
 
   toBottom() {
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.lastTop = this.scroller.scrollTop;
-  }
-
-  /** One question at a time; one that failed is asked again by the next scroll. */
-  async once(question) {
-    if (this.asking) return;
-    this.asking = true;
-    await question().catch(() => {});
-    this.asking = false;
-  }
-
-  /** Back to the newest lines, and follow. */
-  async toEnd() {
-    if (this.late) return;
-    if (this.spilled) {
-      this.late = [];
-      const tail = await this.fetch({ before: this.follower.position, n: PAGE }).catch(() => null);
-      const lines = tail && [...tail.lines, ...this.late];
-      this.late = null;
-      if (!lines) return;
-      this.view.clear();
-      this.view.append(lines);
-      this.spilled = false;
-    }
-    this.following = true;
-    this.count(0);
-    this.toBottom();
-  }
-
-  async older() {
-    const first = this.view.offset("first");
-    if (first === undefined) return;
-    let page = { start: this.positionAt(first), lines: [], more: true };
-    // A long stretch of reports holds no lines: go on to what stands before it.
-    while (!page.lines.length && page.more) page = await this.fetch({ before: page.start, n: PAGE });
-    if (!page.lines.length || this.view.offset("first") !== first) return;
-    this.view.prepend(page.lines, this.scroller);
-    if (this.view.cut("last")) this.spilled = true;
-  }
-
-  /** The lines behind the last one on the page, when newer ones had to leave it. */
-  async newer() {
-    const last = this.view.offset("last");
-    const { end, lines } = await this.fetch({ from: this.positionAt(last) });
-    if (this.view.offset("last") !== last) return;
-    this.view.append(lines.slice(1, PAGE + 1));
-    if (lines.length > PAGE + 1 || end !== this.follower.position) return;
-    this.spilled = false;
-    await this.toEnd();
-  }
-
-  positionAt(offset) {
-    return `${this.follower.position.split(":")[0]}:${offset}`;
   }
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
-from flask import Flask, redirect, request
+from flask import Flask, redirect, render_template_string, request
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
 from pydantic import BaseModel, Field, SecretStr
@@ -21,6 +21,8 @@ from stask_web import BaseWorker, STask, action
 from stask_web.access import AccessPolicy
 from stask_web.database import upgrade
 from stask_web.state import state_of
+
+OWN_PAGE = """<!doctype html><link rel="icon" href="data:,">{{ stask_assets() }}{{ stask_progress(id) }}"""
 
 
 class Person(NamedTuple):
@@ -99,7 +101,13 @@ def create_app(root: Path | None = None, mode: str | None = None, **config: Any)
     upgrade(state.database)
     state.registry.add(GoodsWorker)
     app.add_url_rule("/sign-in", view_func=sign_in)
+    app.add_url_rule("/own/<int:task_id>", view_func=own_page)
     return app
+
+
+def own_page(task_id: int) -> str:
+    """A page of the host's own with the progress of one task."""
+    return render_template_string(OWN_PAGE, id=task_id)
 
 
 def sign_in() -> Response:

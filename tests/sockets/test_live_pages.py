@@ -71,6 +71,14 @@ def test_numbers_lines_and_the_end_come_without_a_reload(browser: Browser, task:
     assert page.evaluate("window.notReloaded")
 
 
+def test_progress_on_a_page_of_the_hosts_own_is_live(browser: Browser, task: Writer) -> None:
+    page = browser.open(f"/../own/{task.id}")
+    task.report(progress=61, processed=61, total=100)
+    expect(page.locator(".stask-progress")).to_contain_text("61 %")
+    task.set(status=Status.COMPLETED, message="All is in", finished_at=1.0)
+    expect(page.locator(".stask-progress")).to_contain_text("All is in")
+
+
 def test_a_restart_of_the_web_server_loses_and_doubles_no_line(browser: Browser, task: Writer) -> None:
     task.say(*(f"before {number}" for number in range(20)))
     page = browser.open(f"/tasks/{task.id}")
