@@ -16,7 +16,7 @@ from flask import Flask
 from stask_web import BaseWorker, Status, Task, TaskFailed, UploadedPath, WorkerRecord, stask
 from stask_web.state import state_of
 
-from .site import create_app, db
+from .site import Product, create_app, db
 
 
 class ProductWorker(BaseWorker):
@@ -93,11 +93,15 @@ def test_creating_many_tasks_in_one_call(app: Flask) -> None:
 
 
 def test_creating_a_task_in_a_transaction_of_yours(app: Flask) -> None:
-    db.session.execute(sa.text("INSERT INTO product (sku, name, price, stock) VALUES ('A-1', 'Bolt', 1, 1)"))
+    db.session.add(Product(sku="A-1", name="Bolt"))
     task = stask.create("product", "export", session=db.session)
-    db.session.rollback()  # neither the product nor the task
+    db.session.commit()  # both, or with rollback() neither
 
-    assert Task.get(task.id) is None
+    assert Task.get(task.id) and Product.query.count() == 1
+    db.session.add(Product(sku="A-2", name="Nut"))
+    lost = stask.create("product", "export", session=db.session)
+    db.session.rollback()
+    assert Task.get(lost.id) is None and Product.query.count() == 1
 
 
 def test_creating_a_task_for_later(app: Flask) -> None:
@@ -112,8 +116,12 @@ def test_creating_a_task_for_later(app: Flask) -> None:
 def test_processing_pending_tasks(app: Flask) -> None:
     stask.create_many("product", "import", [{"file": f"{number}.csv"} for number in range(70)])
 
-    assert stask.process_pending_tasks() == 10
-    assert stask.process_pending_tasks(batch_size=50) == 50
+    processed_count = stask.process_pending_tasks()  # ten at most
+    assert processed_count == 10
+
+    processed_count = stask.process_pending_tasks(batch_size=50)
+    assert processed_count == 50
+
     assert stask.process_pending_tasks(batch_size=50) == 10
 
 
