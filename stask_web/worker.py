@@ -293,7 +293,7 @@ class BaseWorker(TaskInterface):
         """
         if self.Settings is None:
             raise STaskError(f"The worker {self.identifier!r} has no Settings model; use self.settings().")
-        return check_model(self.Settings, merged(self.defaults, self._stored()))
+        return check_model(self.Settings, self.settings())
 
     def get_config(self, key: str, default: Any = None) -> Any:
         """One setting by dotted key, e.g. ``get_config("api.timeout", 30)``."""

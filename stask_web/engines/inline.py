@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -86,7 +87,7 @@ class _Here:
             self._claims.promote(cursor, time.time())
         if state.database.shared:
             return
-        ledger = Ledger(state.database, self._owner)
+        ledger = Ledger(state.database, self._owner, partial(announce_end, state))
         with suppress(Away):
             Reaper(ledger, state.storage.run, state.journals, state.settings.lease).look()
         ledger.close()

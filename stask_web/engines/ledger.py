@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -58,15 +58,19 @@ class Ledger:
     """Everything that a supervisor reads and writes.
 
     :param owner: the supervisor's process id.
+    :param tell: called with status and task id of each attempt that :meth:`give_back` ended.
     """
 
-    def __init__(self, database: Database, owner: str) -> None:
+    def __init__(
+        self, database: Database, owner: str, tell: Callable[[int, int], None] = lambda status, task_id: None
+    ) -> None:
         if database.shared or database.engine.url.database in (None, "", ":memory:"):
             raise ConfigError(
                 "The database is in memory, so worker processes cannot share it. Use a file, or STASK_ENGINE='inline'."
             )
         self.owner = owner
         self.claims = Claims(database.dialect, database.engine.dialect.paramstyle)
+        self._tell = tell
         self._database = database
         self._sqlite = database.dialect == "sqlite"
         self._proxy: Any = None
@@ -184,16 +188,17 @@ class Ledger:
         """
         now = time.time()
         stats: dict[Stat, list[float]] = {}
+        gone: list[tuple[Claim, Ended]] = []
         with self.transaction() as cursor:
-            claims = self.claims.owned(cursor, owner)
-            gone = [
-                Reported(claim, outcome)
-                for claim in claims
-                if (tokens is None or claim.token in tokens)
-                and self.claims.end(cursor, claim, outcome, now=now, stats=stats) is not None
-            ]
+            for claim in self.claims.owned(cursor, owner):
+                if tokens is None or claim.token in tokens:
+                    ended = self.claims.end(cursor, claim, outcome, now=now, stats=stats)
+                    if ended is not None:
+                        gone.append((claim, ended))
             self.claims.count(cursor, stats)
-        return gone
+        for claim, ended in gone:
+            self._tell(ended.status, claim.id)
+        return [Reported(claim, outcome) for claim, _ in gone]
 
     def changed(self) -> bool:
         """Whether anything may have changed since the last call: on SQLite without reading anything."""

@@ -15,6 +15,7 @@ import select
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -99,7 +100,7 @@ class Supervisor:
         processes.name_process("stask-worker")
         processes.become_subreaper()
         self._owner = OwnerLock(state.storage.run)
-        self._ledger = Ledger(state.database, self._owner.id)
+        self._ledger = Ledger(state.database, self._owner.id, partial(announce_end, state))
         self._reaper = Reaper(self._ledger, state.storage.run, state.journals, self._settings.lease)
         self._seals = seals.Seals(self._ledger, state.storage.run)
         self._listener = Listener(state.database)

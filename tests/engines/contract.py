@@ -139,6 +139,7 @@ class EngineContract(QueueContract):
         self.drain(site)
         task = site.create("rows", rows=10_000, pause=0.001)
         site.until(lambda: site.task(task).is_running() and (site.task(task).processed or 0) > 10, "the row is current")
+        site.until(lambda: site.task(task).eta is not None, "there is an estimate")
         row = site.task(task)
         assert (row.total, row.message) == (10_000, "Working")
         assert row.eta is not None

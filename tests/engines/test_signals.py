@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from stask_web import Status
 
 from ..faults.site import Site
@@ -30,6 +32,20 @@ def test_a_process_that_dies_fails_its_task_and_that_is_told(sqlite_site: Site) 
     site.until(lambda: site.notes("told-ended"), "the end is told")
     assert site.notes("told-ended") == [f"{task} failed"], "once, not for each attempt"
     site.until(lambda: len(set(site.notes("children"))) >= 3, "each new child is told of")
+
+
+def test_a_stopped_task_whose_worker_was_killed_is_told_by_who_takes_it_back(sqlite_site: Site) -> None:
+    site = sqlite_site
+    task = site.create("sleep", seconds=60)
+    killed = site.start(1)
+    site.wait_note("started")
+    killed.signal(signal.SIGSTOP)
+    site.cancel(task)
+    killed.signal(signal.SIGKILL)
+    site.start(1, PROGRAM)
+    assert site.wait(task).status == Status.CANCELLED
+    site.until(lambda: site.notes("told-ended"), "the end is told")
+    assert site.notes("told-ended") == [f"{task} cancelled"]
 
 
 def test_a_stopped_task_is_told(sqlite_site: Site) -> None:
