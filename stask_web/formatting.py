@@ -76,11 +76,13 @@ class Surroundings:
     :param alive: whether any worker process is alive.
     :param position: the task's place in the queue, from 1; None when it is unknown or does not queue.
     :param blocker: the sentence name of a task it waits for.
+    :param silence: seconds since a running task gave its last sign of life, when that is unusually long.
     """
 
     alive: bool = True
     position: int | None = None
     blocker: str | None = None
+    silence: float | None = None
 
 
 def look(task: Task, *, alive: bool = True) -> Look:
@@ -247,13 +249,21 @@ def outcome(task: Task) -> str:
     """How a task ended, in one sentence: the author's own, or what the counters say."""
     if task.status == Status.CANCELLED:
         return stopped_sentence(task)
+    if task.status == Status.FAILED:
+        return failed_sentence(clean(task.message))
     if task.message:
         return clean(task.message)
-    if task.status == Status.FAILED:
-        return "It ended with an error in the program"
     if task.dry_run:
         return "Checked. Nothing was changed"
     return counts_text(task) or "Done"
+
+
+def failed_sentence(message: str) -> str:
+    """Why a task failed: the author's sentence, or that the program is to blame and how far it came."""
+    if not message:
+        return "It stopped because of an error in the program"
+    head = message[:1].lower() + message[1:]
+    return f"It stopped because of {head}" if head.startswith("an error in the program") else message
 
 
 def stopped_sentence(task: Task) -> str:
@@ -274,6 +284,13 @@ def stopping_words(task: Task) -> str:
 
     left = task.cancel_at.timestamp() + current_state().settings.cancel_grace - time.time()
     return f"Waits for a safe point. By force in {left:.0f} s" if left >= 1 else "Being stopped by force"
+
+
+def quiet_words(silence: float | None) -> str:
+    """That a running task has said nothing for unusually long, e.g. ``"No sign of progress for 2 min"``."""
+    if silence is None:
+        return ""
+    return f"No sign of progress for {duration(silence if silence < 60 else silence // 60 * 60)}"
 
 
 def elapsed(task: Task, now: float | None = None) -> float | None:
@@ -311,6 +328,7 @@ def fields(task: Task, around: Surroundings | None = None, *, who: str = "", tit
         "line": " · ".join(part for part in parts if part),
         "message": message,
         "stopping": stopping_words(task),
+        "quiet": quiet_words(around.silence) if around and running and task.cancel_at is None else "",
         "rate": rate_text(task.processed, spent) if running else "",
         "elapsed": duration(int(spent) if running and spent is not None else spent),
         "counts": more_counts(task) if Status(task.status).ended else counts_text(task),

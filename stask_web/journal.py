@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +270,17 @@ class Journal:
         record = _record(data[data.rfind(b"\n", 0, at) + 1 : end if end >= 0 else None])
         return None if record is None else {**record.get("p", {}), "t": record["t"], "a": record["a"]}
 
+    def signs(self) -> tuple[float, float]:
+        """When the journal last grew (epoch seconds, 0 for never) and the usual gap between its records.
+
+        That is the median over its last 64 KiB, in seconds; 0 for fewer than three records.
+        """
+        try:
+            facts = os.stat(self.path)
+        except FileNotFoundError:
+            return 0.0, 0.0
+        return _signs(self.path, facts.st_size, facts.st_mtime_ns)
+
     def each(self) -> Iterator[dict[str, Any]]:
         """Every record, in constant memory."""
         position: str | None = None
@@ -316,6 +329,17 @@ class Journals:
     def of(self, task_id: int) -> Journal:
         """The journal of a task, written or not."""
         return Journal(self.root / str(task_id // 1000) / f"{task_id}.log", cap=self._cap, line_cap=self._line_cap)
+
+
+@lru_cache(maxsize=256)
+def _signs(path: Path, size: int, _written: int) -> tuple[float, float]:
+    """Kept until the file grows, for pages ask every second of a task that says nothing."""
+    with open(path, "rb") as file:
+        file.seek(max(0, size - 64 * 1024))
+        found = (_record(line) for line in file.read().splitlines())
+        times = [float(record["t"]) for record in found if record is not None]
+    gaps = sorted(later - earlier for earlier, later in pairwise(times))
+    return (times[-1] if times else 0.0), (gaps[len(gaps) // 2] if len(gaps) > 1 else 0.0)
 
 
 def split_position(position: str | None) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -93,8 +94,27 @@ def task_news(
     position = None
     if task.status == Status.PENDING:
         position = queries.place_in_queue(state.database, task) or None
-    surroundings = Surroundings(alive=now.alive, position=position)
+    surroundings = Surroundings(alive=now.alive, position=position, silence=silence(state, task, numbers))
     return task_json(task, surroundings, who=name_of(state, task.started_by) if who is None else who)
+
+
+#: Seconds without a sign of life that are never worth a word, and how many usual gaps are.
+QUIET, GAPS = 60.0, 5
+
+
+def silence(state: State, task: Task, numbers: Mapping[str, Any] | None) -> float | None:
+    """How long a running task has given no sign of life, when that is beyond five times its usual gap; else None.
+
+    :param numbers: the newest ones of its journal; a recent one spares the look into the journal itself.
+    """
+    if task.status != Status.RUNNING or task.started_at is None:
+        return None
+    now, started = time.time(), task.started_at.timestamp()
+    if now - max(started, (numbers or {}).get("t") or 0.0) <= QUIET:
+        return None
+    last, gap = state.journals.of(task.id).signs()
+    quiet = now - max(started, last)
+    return quiet if quiet > max(QUIET, GAPS * gap) else None
 
 
 def name_of(state: State, user_id: Any) -> str:

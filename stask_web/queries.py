@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from .database import Database
 from .errors import STaskError
-from .models import Attempt, Process, Stat, Task, WorkerRecord
+from .models import Attempt, Process, Stat, Task, Upload, WorkerRecord
 from .status import Status
 
 M = TypeVar("M", bound=Any)
@@ -169,6 +169,16 @@ def attempts(database: Database, task_id: int) -> list[Attempt]:
     """The attempts of a task, oldest first."""
     with database.session() as session:
         return list(session.scalars(sa.select(Attempt).where(Attempt.task_id == task_id).order_by(Attempt.number)))
+
+
+def uploads_by_token(database: Database, tokens: Iterable[str]) -> list[Upload]:
+    """The rows of these uploads, in the order in which they came; of those that are gone there is none."""
+    wanted = sorted(tokens)
+    if not wanted:
+        return []
+    with database.session() as session:
+        select = sa.select(Upload).where(Upload.token.in_(wanted)).order_by(Upload.created_at, Upload.token)
+        return list(session.scalars(select))
 
 
 def worker_record(database: Database, identifier: str) -> WorkerRecord | None:

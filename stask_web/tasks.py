@@ -167,6 +167,8 @@ class Tasks:
     def retry(self, task: Task | int) -> Task:
         """Start a failed or cancelled task again, with a new count of attempts; the old attempts are kept.
 
+        One that was withdrawn before its time waits for that time again.
+
         :raises IllegalMove: when it has not ended, or ended well.
         """
         task_id = task if isinstance(task, int) else task.id
@@ -178,7 +180,7 @@ class Tasks:
                 moved = connection.execute(
                     sa.update(Task)
                     .where(Task.id == task_id, Task.status.in_([Status.FAILED, Status.CANCELLED]))
-                    .values(**_FRESH, lane=PRIORITIES[old.priority], unique_key=key)
+                    .values(**{**_FRESH, **_when(old), "unique_key": key})
                 ).rowcount
                 if not moved:
                     raise IllegalMove(
@@ -273,3 +275,10 @@ class Tasks:
     def erase_secrets(self) -> int:
         """Erase the secrets of tasks that ended a day ago or earlier -> of how many."""
         return self._pruner.erase_secrets()
+
+
+def _when(task: Task) -> dict[str, Any]:
+    """When a retried task starts: at once; one that never ran, not before the time that was chosen for it."""
+    if not task.attempt_no and task.start_at is not None and task.start_at.timestamp() > time.time():
+        return {"lane": None, "due_at": task.start_at}
+    return {"lane": PRIORITIES[task.priority]}

@@ -40,16 +40,27 @@ def progress(task_id: int) -> Response:
 
 
 def log(task_id: int) -> Response:
-    """The journal from a position on (``?from=``), or the lines before one (``?before=``, at most ``n``)."""
+    """The journal from a position on (``?from=``), or the lines before one (``?before=``, at most ``n``).
+
+    With ``?attempt=`` only that attempt's lines are among them; the positions stay those of the journal.
+    """
     task = the_task(task_id, "view_log")
     journal = current_state().journals.of(task.id)
     before = request.args.get("before")
     if before is None:
-        return _fresh(news.read_piece(journal, _position(request.args.get("from") or NOTHING)))
+        return _fresh(_of_attempt(news.read_piece(journal, _position(request.args.get("from") or NOTHING))))
     count = request.args.get("n", "200")
     if not count.isdecimal() or not 1 <= int(count[:6]) <= LINES_AT_ONCE:
         abort(422)
-    return _fresh(news.piece(journal.before(_position(before), int(count))))
+    return _fresh(_of_attempt(news.piece(journal.before(_position(before), int(count)))))
+
+
+def _of_attempt(piece: dict[str, Any]) -> dict[str, Any]:
+    """The piece with the lines of the wanted attempt, of all when none is named."""
+    number = request.args.get("attempt")
+    if number is None:
+        return piece
+    return {**piece, "lines": [line for line in piece["lines"] if str(line["attempt"]) == number]}
 
 
 def live() -> Response:

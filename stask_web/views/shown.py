@@ -126,6 +126,17 @@ class Shown:
         """Whether there is something to stop, and he may."""
         return not self.ended and self.task.cancel_at is None and self.person.may("cancel", self.task)
 
+    @property
+    def retrying(self) -> bool:
+        """Whether it waits for its next attempt."""
+        return self.look.key == "retrying"
+
+    @cached_property
+    def may_start_now(self) -> bool:
+        """Whether it waits for a time, and he may let it start at once."""
+        waits = self.pending and self.task.due_at is not None and self.task.cancel_at is None
+        return waits and self.spec is not None and self.person.may("retry", self.task)
+
     @cached_property
     def may_retry(self) -> bool:
         """Whether he may start it again."""
@@ -139,7 +150,7 @@ class Shown:
     @property
     def stop_word(self) -> str:
         """The word on the button that ends it."""
-        return "Withdraw" if self.pending else "Stop"
+        return "Give up" if self.retrying else "Withdraw" if self.pending else "Stop"
 
     @property
     def when(self) -> Any:
@@ -196,7 +207,8 @@ def show_all(state: State, tasks: Iterable[Task], *, places: bool = False) -> li
     for task in found:
         news.newest(state, task, numbers.get(task.id))
         place = place_in_queue(state.database, task) or None if places and task.status == Status.PENDING else None
-        shown.append(Shown(task, Surroundings(alive=alive, position=place), person))
+        quiet = news.silence(state, task, numbers.get(task.id))
+        shown.append(Shown(task, Surroundings(alive=alive, position=place, silence=quiet), person))
     return shown
 
 

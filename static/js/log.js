@@ -35,6 +35,7 @@ function sift(control) {
   const panel = panelOf(control);
   const words = (panel.querySelector("[data-log-search]")?.value ?? "").trim().toLowerCase();
   const level = panel.querySelector("[data-log-level]:is(select, :checked)")?.value ?? "";
+  panel.toggleAttribute("data-sifted", Boolean(level || words)); // what is folded is shown then
   logOf(control)?.filter(
     (line) => (!level || line.dataset.level === level) && (!words || line.textContent.toLowerCase().includes(words)),
   );

@@ -36,6 +36,7 @@ export async function older(panel) {
   let page = { start: positionAt(panel, first), lines: [], more: true };
   // A long stretch of reports holds no lines: go on to what stands before it.
   while (!page.lines.length && page.more) page = await panel.fetch({ before: page.start, n: PAGE });
+  if (page.first) panel.list.toggleAttribute("data-whole", true);
   if (!page.lines.length || panel.view.offset("first") !== first) return;
   panel.view.prepend(page.lines, panel.scroller);
   if (panel.view.cut("last")) panel.spilled = true;

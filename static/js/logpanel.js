@@ -38,7 +38,8 @@ export class LogPanel {
 
   fetch(query) {
     const address = root.dataset.logUrl.replace(/\/0\/log$/, `/${this.list.dataset.log}/log`);
-    return get(`${address}?${new URLSearchParams(query)}`);
+    const only = this.list.dataset.attempt ? { attempt: this.list.dataset.attempt } : {};
+    return get(`${address}?${new URLSearchParams({ ...query, ...only })}`);
   }
 
   async take(piece) {
@@ -51,7 +52,11 @@ export class LogPanel {
     this.list.dataset.position = this.follower.position;
   }
 
-  add(lines) {
+  /** @param {object[]} all of them; a page of one attempt shows only its lines */
+  add(all) {
+    const { attempt } = this.list.dataset;
+    const lines = attempt ? all.filter((line) => String(line.attempt) === attempt) : all;
+    if (!lines.length) return undefined;
     if (this.late) return void this.late.push(...lines);
     // What someone reads must not run away: further lines stay outside the page until they come back to the end.
     this.spilled ||= !this.following && this.list.childElementCount + lines.length > MOST;
@@ -62,6 +67,7 @@ export class LogPanel {
 
   anew() {
     this.view.clear();
+    this.list.toggleAttribute("data-whole", true);
     this.spilled = false;
     this.count(0);
   }

@@ -19,6 +19,7 @@ export class LogView {
 
   clear() {
     this.list.replaceChildren();
+    this.list.removeAttribute("data-whole");
   }
 
   append(lines) {
@@ -36,6 +37,7 @@ export class LogView {
   /** @returns {boolean} whether lines had to go */
   cut(end) {
     const over = this.list.childElementCount - MOST;
+    if (over > 0 && end === "first") this.list.removeAttribute("data-whole");
     for (let left = over; left > 0; left -= 1) {
       (end === "first" ? this.list.firstElementChild : this.list.lastElementChild).remove();
     }
@@ -51,7 +53,7 @@ export class LogView {
   /** One line of the server's JSON as an element. */
   line(entry) {
     const line = this.template.content.firstElementChild.cloneNode(true);
-    Object.assign(line.dataset, { kind: entry.kind, level: entry.level, at: entry.at });
+    Object.assign(line.dataset, { kind: entry.kind, level: entry.level, at: entry.at, attempt: entry.attempt });
     if (entry.continued) line.toggleAttribute("data-continued", true);
     const stamp = line.querySelector("time");
     stamp.textContent = entry.time;
@@ -71,7 +73,7 @@ export class LogView {
   text() {
     return [...this.list.children]
       .filter((line) => !line.hidden)
-      .map((line) => [...line.children].map((part) => part.textContent.trim()).join(" "))
+      .map((line) => [...line.children].slice(0, 3).map((part) => part.textContent.trim()).join(" "))
       .join("\n");
   }
 }

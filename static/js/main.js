@@ -2,12 +2,15 @@
 
 import * as async from "./async.js";
 import * as connection from "./connection.js";
+import * as copy from "./copy.js";
 import * as dialog from "./dialog.js";
 import * as keys from "./keys.js";
 import * as launch from "./launch.js";
 import * as lists from "./lists.js";
 import * as live from "./live.js";
 import * as log from "./log.js";
+import * as logcounts from "./logcounts.js";
+import * as logfold from "./logfold.js";
 import * as menu from "./menu.js";
 import * as tasks from "./tasks.js";
 import * as theme from "./theme.js";
@@ -16,6 +19,6 @@ import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 import * as upload from "./upload.js";
 
-for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, upload, log, tasks, tray, lists, time, keys, live]) {
+for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, upload, copy, log, logfold, logcounts, tasks, tray, lists, time, keys, live]) {
   behaviour.start();
 }

@@ -232,6 +232,26 @@ def _fill(gallery: Gallery) -> None:
         attempts=1,
         attempt_no=1,
         started_at=now - timedelta(minutes=1),
+        message="Attempt 1 of 3 stopped: An error in the program, at row 1,205 of 3,201",
+    )
+    _add(
+        gallery,
+        "attempts",
+        identifier="product",
+        action="export",
+        **{**done, "attempt_no": 3, "attempts": 3},
+        message="Exported 3,201 products to products.csv",
+    )
+    _add(
+        gallery,
+        "quiet",
+        identifier="report",
+        action="rebuild",
+        progress=12,
+        processed=120,
+        total=1000,
+        message="Waiting for the accountant's server",
+        **{**running, "started_at": now - timedelta(minutes=20)},
     )
     _add(gallery, "unknown", identifier="image", action="rebuild", started_by=2, message="Scaling pictures", **running)
     _add(
@@ -349,18 +369,22 @@ def _add(gallery: Gallery, key: str, **values: Any) -> None:
                 Status.CANCELLED: "cancelled",
                 Status.PENDING: "error",
             }.get(row["status"])
-            connection.execute(
-                sa.insert(Attempt).values(
-                    task_id=task_id,
-                    number=1,
-                    token=f"t{task_id}",
-                    started_at=row["started_at"],
-                    ended_at=row.get("finished_at"),
-                    outcome=outcome,
-                    message="Connection refused" if outcome == "error" else None,
-                    pid=4711,
+            for number in range(1, row["attempt_no"] + 1):
+                last = number == row["attempt_no"]
+                failed = not last or outcome == "error"
+                began = row["started_at"] - timedelta(minutes=row["attempt_no"] - number)
+                connection.execute(
+                    sa.insert(Attempt).values(
+                        task_id=task_id,
+                        number=number,
+                        token=f"t{task_id}.{number}",
+                        started_at=began,
+                        ended_at=row.get("finished_at") if last and not failed else began + timedelta(seconds=7),
+                        outcome="error" if failed else outcome,
+                        message="ConnectionRefusedError: [Errno 111] Connection refused" if failed else None,
+                        pid=4711,
+                    )
                 )
-            )
     gallery.ids[key] = task_id
     _write_log(gallery, task_id, row)
 
@@ -369,6 +393,10 @@ def _write_log(gallery: Gallery, task_id: int, row: dict[str, Any]) -> None:
     if not row.get("attempt_no"):
         return
     journal = gallery.state.journals.of(task_id)
+    if "started_at" in row and row["status"] == Status.RUNNING and row["identifier"] == "report":
+        journal.log("info", "Asked the accountant's server", at=time.time() - 200)
+        journal.close()
+        return
     journal.log("info", "Started as process 4711")
     journal.log("info", "Reading movies.csv: UTF-8, separated by comma, 3,201 rows")
     for line in range(1, 30):
@@ -377,7 +405,11 @@ def _write_log(gallery: Gallery, task_id: int, row: dict[str, Any]) -> None:
             f"Line {line * 41}: the price is missing" if line % 7 == 0 else f"Row {line * 100} of 3,201 done",
         )
     journal.log("debug", "committed 100 rows in 12 ms")
-    journal.log("info", "printed by the program", kind="out")
+    for number in range(1, 8):
+        journal.log("info", f"printed by the program, {number} of 7", kind="out")
+    for _ in range(40):
+        journal.log("warning", "The warehouse is slow")
+    journal.log("info", "Went on without it")
     if row["status"] == Status.FAILED:
         journal.log(
             "error",

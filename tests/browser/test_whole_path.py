@@ -267,6 +267,7 @@ def test_check_only_changes_nothing(shop: Shop, visit: Come) -> None:
     page.wait_for_url(re.compile(r"/stask/tasks/\d+$"))
     expect(page.locator(".hero-outcome-text")).to_have_text("Nothing was saved. 3,161 would be imported, 40 refused")
     expect(page.locator(".badge")).to_have_text("Check only")
+    expect(page.locator(".hero-more").first).not_to_contain_text("created")
     assert shop.shelf.products() == before
     _, content = download(page, page.get_by_role("link", name="Download refused rows"))
     assert len(read_rows(content)) == 40
@@ -320,7 +321,7 @@ def test_stop_asks_first_and_keeps_what_is_done(shop: Shop, visit: Come, tmp_pat
     assert shop.task(task_id)["status"] == RUNNING, "Esc leaves it running"
 
     stop.click()
-    dialog.get_by_role("button", name="Stop it").click()
+    dialog.get_by_role("button", name="Stop “Import products”").click()
     expect(page.locator(".hero-outcome-text")).to_have_text(
         re.compile(r"^Stopped by admin at [\d,]+ of 64,020\. What was done stays done$")
     )

@@ -168,7 +168,7 @@ def test_what_the_sentence_says_is_not_said_again() -> None:
         (task(Status.COMPLETED), "Done"),
         (task(Status.COMPLETED, counts={"sent": 7}), "7 sent"),
         (task(Status.COMPLETED, dry_run=True), "Checked. Nothing was changed"),
-        (task(Status.FAILED), "It ended with an error in the program"),
+        (task(Status.FAILED), "It stopped because of an error in the program"),
         (task(Status.CANCELLED), "Withdrawn before it started"),
         (task(Status.CANCELLED, started_at=NOW), "Stopped. What was done stays done"),
         (

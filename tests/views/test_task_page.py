@@ -44,7 +44,7 @@ def test_a_retrying_task_shows_its_attempt_and_the_wait(site: Site, operator: Fl
     task_id = site.task(due_at=datetime.now(UTC) + timedelta(seconds=90), attempts=1, attempt_no=1)
     html = page(operator, task_id)
     assert "Starts again in 1 min" in html
-    assert "Withdraw" in html
+    assert "Give up" in html
 
 
 def test_a_running_task_shows_bar_numbers_and_stop(site: Site, operator: FlaskClient) -> None:

@@ -1,0 +1,126 @@
+"""The way of a task on its page: waiting, each start, the end; and a tab for each attempt when there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ..formatting import clock, duration
+from ..models import Attempt
+from ..status import Status
+from .shown import Shown
+
+
+class Ending(NamedTuple):
+    """How an attempt ended, for people."""
+
+    word: str
+    icon: str
+    tone: str
+
+
+#: By the outcome of an attempt; None while it runs.
+ENDINGS: dict[str | None, Ending] = {
+    None: Ending("Running", "running", "running"),
+    "completed": Ending("Completed", "check", "done"),
+    "failed": Ending("Failed", "cross", "failed"),
+    "cancelled": Ending("Stopped", "stop", "muted"),
+    "error": Ending("Ended with an error", "cross", "failed"),
+    "crashed": Ending("The process died", "cross", "failed"),
+    "drained": Ending("Given back, because the worker was stopped", "retry", "muted"),
+    "lost": Ending("Lost with its machine", "alert", "attention"),
+}
+
+
+class Step(NamedTuple):
+    """One step of a task's way; ``field`` names the text that the page keeps current."""
+
+    word: str
+    icon: str
+    tone: str
+    time: str
+    note: str = ""
+    moment: datetime | None = None
+    field: str = ""
+
+
+class Tab(NamedTuple):
+    """One tab above the steps."""
+
+    word: str
+    title: str
+    icon: str
+    tone: str
+    url: str
+    here: bool
+
+
+def tabs_of(shown: Shown, tries: Sequence[Attempt], chosen: Attempt | None) -> list[Tab]:
+    """A tab for the whole and one for each attempt; none when there was only one."""
+    if len(tries) < 2:
+        return []
+    tabs = [Tab("All", "All attempts", "", "", shown.url, chosen is None)]
+    for attempt in tries:
+        ending = ending_of(attempt)
+        title = f"Attempt {attempt.number}: {ending.word}"
+        url = f"{shown.url}?attempt={attempt.number}"
+        here = chosen is not None and chosen.number == attempt.number
+        tabs.append(Tab(str(attempt.number), title, ending.icon, ending.tone, url, here))
+    return tabs
+
+
+def ending_of(attempt: Attempt) -> Ending:
+    """How an attempt ended."""
+    return ENDINGS.get(attempt.outcome) or ENDINGS["error"]
+
+
+def steps_of_attempt(attempt: Attempt, *, errors: bool) -> list[Step]:
+    """One attempt: its start, how long it took, how it ended and why.
+
+    :param errors: whether the program's own errors may be seen.
+    """
+    ending = ending_of(attempt)
+    started = Step(f"Attempt {attempt.number} started", "play", "muted", clock(attempt.started_at))
+    started = started._replace(moment=attempt.started_at)
+    if attempt.ended_at is None:
+        return [started, Step(ending.word, ending.icon, ending.tone, "", "", None, "elapsed")]
+    spent = duration((attempt.ended_at - attempt.started_at).total_seconds())
+    return [started, Step(ending.word, ending.icon, ending.tone, spent, _why(attempt, errors), attempt.ended_at)]
+
+
+def steps_of(shown: Shown, tries: Sequence[Attempt], *, errors: bool) -> list[Step]:
+    """The whole way of a task; ``errors`` as in :func:`steps_of_attempt`."""
+    row = shown.task
+    by = f"by {shown.who}" if shown.who else ""
+    steps = [Step("Created", "plus", "muted", clock(row.created_at), by, row.created_at)]
+    if shown.waited:
+        steps.append(Step("Waited", "clock", "muted", shown.waited))
+    past = tries if shown.pending else tries[:-1]
+    steps += [_past(attempt, errors) for attempt in past]
+    if shown.pending:
+        word = f"Attempt {tries[-1].number + 1}" if tries else shown.look.word
+        return [*steps, _now(shown, "", "waiting_for", shown.f["waiting_for"])._replace(word=word)]
+    if shown.running:
+        word = "Running" if len(tries) < 2 else f"Running, attempt {tries[-1].number}"
+        return [*steps, Step(word, "running", "running", shown.f["elapsed"], "", None, "elapsed")]
+    if row.started_at is not None:
+        steps.append(Step("Ran", "running", "muted", duration(row.duration)))
+    who = f"by {row.cancelled_by}" if row.status == Status.CANCELLED and row.cancelled_by else ""
+    return [*steps, _now(shown, clock(row.finished_at), "", who)._replace(moment=row.finished_at)]
+
+
+def _now(shown: Shown, time: str, field: str, note: str) -> Step:
+    return Step(shown.look.word, shown.look.icon, shown.look.tone, time, note, None, field)
+
+
+def _why(attempt: Attempt, errors: bool) -> str:
+    """Why an attempt ended: what the program said is for those who may see its log."""
+    return (attempt.message or "") if errors or attempt.outcome in ("completed", "failed", "cancelled") else ""
+
+
+def _past(attempt: Attempt, errors: bool) -> Step:
+    ending = ending_of(attempt)
+    spent = (attempt.ended_at - attempt.started_at).total_seconds() if attempt.ended_at else None
+    note = _why(attempt, errors) or ending.word
+    return Step(f"Attempt {attempt.number}", ending.icon, ending.tone, duration(spent), note, attempt.started_at)
