@@ -161,7 +161,9 @@ class _Import:
             db.session.commit()
         self.created += created
         self.updated += updated
-        found = {"created": created, "updated": updated}
+        # A check must not claim what it did not do.
+        names = ("to_create", "to_update") if self._dry_run else ("created", "updated")
+        found = dict(zip(names, (created, updated), strict=True))
         self._worker.count(self._task, **{name: number for name, number in found.items() if number})
         verb = "checked" if self._dry_run else "saved"
         lines = f"Lines {self._lines[0]:,} to {self._lines[-1]:,} {verb}: {created:,} new, {updated:,} known"

@@ -190,7 +190,7 @@ def test_a_check_writes_nothing_and_says_what_would_happen(shop, price_list):
     path = price_list("sku,name,price\nA,Wings,1\nA,Wings,2\nB,,1\n")
     run = do_import(shop, path, dry_run=True)
     assert run.message == "Nothing was saved. 2 would be imported, 1 refused"
-    assert run.counts == {"created": 1, "updated": 1, "refused": 1}
+    assert run.counts == {"to_create": 1, "to_update": 1, "refused": 1}
     assert products(shop) == {}
 
 
