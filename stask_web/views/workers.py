@@ -53,7 +53,8 @@ def worker(identifier: str) -> ResponseReturnValue:
     state = current_state()
     if partial() == "widget":
         drawn = _widget(state, record)
-        return render("widgets/_slot.html", "dashboard", widget=drawn) if drawn else ("", 404)
+        template = "widgets/_slot.html" if drawn else "widgets/_absent.html"
+        return render(template, "dashboard", widget=drawn, identifier=identifier)
     if wants_json():
         return jsonify(_json(record))
     person = visitor()

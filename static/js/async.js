@@ -21,9 +21,11 @@ async function send(form, button) {
   if (button) button.disabled = true;
   try {
     const answer = await ask(addressOf(form), { method: "POST", body: new FormData(form, button) });
-    const { message, undo } = await answer.json().catch(() => ({}));
-    tell("toast", { text: message ?? form.dataset.done, undo });
+    const said = await answer.json().catch(() => ({}));
+    if (said.url && form.hasAttribute("data-go")) return void location.assign(said.url);
+    tell("toast", { text: said.message ?? form.dataset.done, undo: said.undo });
     tell("poke");
+    if (said.identifier) tell("worker", said);
     const region = form.closest("[data-partial]");
     if (region) await refresh(region).catch(() => {});
   } catch (error) {

@@ -7,6 +7,7 @@
 //   list      {filter, digest}
 //   link      {live, since}           whether news arrive; since when not
 //   changed   {root}                  new elements are on the page
+//   worker    {identifier, active}    somebody here turned it on or off
 //   poke      {}                      something was posted: look now
 //   toast     {text, tone}
 

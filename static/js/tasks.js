@@ -23,6 +23,7 @@ export function start() {
     nameTab(task);
   });
   hear("gone", ({ task }) => parts(task).forEach((part) => part.toggleAttribute("data-gone", true)));
+  hear("worker", ({ identifier }) => all(`[data-widget="${CSS.escape(identifier)}"]`).forEach((slot) => refresh(slot).catch(() => {})));
   hear("changed", ({ root: within }) => {
     const fresh = all("[data-task]", within);
     if (within.dataset?.task) fresh.push(within);
