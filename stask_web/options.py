@@ -5,109 +5,42 @@ back.
 from __future__ import annotations
 
 import inspect
-import types
+import re
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
-from decimal import Decimal
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
-import annotated_types
-from pydantic import BaseModel, GetCoreSchemaHandler, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticUndefined, core_schema
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from .errors import InvalidOptions
+from .fields import Choices, DryRun, Field, Upload, UploadedPath, first_mark, make_field, marks_of, without_none
 from .text import clean
 
-_PosixPath = type(Path())
-Choice = tuple[str, str]
-
-
-class UploadedPath(_PosixPath):  # type: ignore[valid-type, misc]  # the platform's concrete Path class
-    """A path with the name under which somebody uploaded the file.
-
-    ``original_name`` is that name, for a path given by code the file's own; ``token`` is the upload's, or None.
-    """
-
-    original_name: str
-    token: str | None
-
-    @classmethod
-    def of(cls, path: str | Path, original_name: str | None = None, token: str | None = None) -> UploadedPath:
-        """Make one of any path."""
-        made: UploadedPath = cls(path)
-        made.original_name = original_name or getattr(path, "original_name", None) or made.name
-        made.token = token or getattr(path, "token", None)
-        return made
-
-
-class Upload:
-    """Annotates a ``Path`` that comes from an upload: ``Annotated[Path, Upload(".csv", ".xlsx")]``.
-
-    :param extensions: the endings that are accepted, any when none is given.
-    """
-
-    def __init__(self, *extensions: str) -> None:
-        self.extensions = tuple(
-            ending.lower() if ending.startswith(".") else f".{ending.lower()}" for ending in extensions
-        )
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        if get_origin(source) in (list, tuple, set):
-            return core_schema.list_schema(core_schema.no_info_plain_validator_function(_as_uploaded))
-        plain = core_schema.no_info_plain_validator_function(_as_uploaded)
-        return core_schema.nullable_schema(plain) if type(None) in get_args(source) else plain
-
-
-class Choices:
-    """Annotates a field whose choices a function computes when the form is shown: ``Annotated[str, Choices(shops)]``.
-
-    :param source: called without arguments, or with the form's values by name; gives values, or pairs of value and
-        label.
-    """
-
-    def __init__(self, source: Callable[..., Iterable[Any]]) -> None:
-        self.source = source
-
-    def __call__(self, values: Mapping[str, Any] | None = None) -> list[Choice]:
-        """The choices as pairs of texts."""
-        wants_values = bool(inspect.signature(self.source).parameters)
-        return _pairs(self.source(dict(values or {})) if wants_values else self.source())
-
-
-class DryRun:
-    """Annotates a flag that means "check only": the form gets a second button instead of a checkbox."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field of an action's form.
-
-    :param kind: text, textarea, number, decimal, checkbox, select, radio, multiselect, date, time, datetime, email,
-        url, json,
-        secret, file or files.
-    :param choices: pairs of value and label; computed when they are asked for.
-    :param attrs: HTML constraints: min, max, step, minlength, maxlength, pattern, accept, placeholder.
-    """
-
-    name: str
-    kind: str
-    label: str
-    help: str = ""
-    required: bool = True
-    default: Any = None
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-    accept: tuple[str, ...] = ()
-    _choices: Callable[[Mapping[str, Any] | None], list[Choice]] | None = None
-
-    def choices(self, values: Mapping[str, Any] | None = None) -> list[Choice]:
-        """The choices, for kinds that have them."""
-        return self._choices(values) if self._choices else []
+__all__ = [
+    "SENTENCES",
+    "ActionSpec",
+    "Choices",
+    "DryRun",
+    "Field",
+    "Upload",
+    "UploadedPath",
+    "check_model",
+    "defaults_of",
+    "dry_run_field",
+    "dump",
+    "errors_of",
+    "guard_secrets",
+    "load",
+    "options_model",
+    "put_secrets",
+    "tokens",
+    "validate",
+]
 
 
 @dataclass(frozen=True)
@@ -197,6 +130,8 @@ SENTENCES: dict[str, str] = {
     "extra_forbidden": "There is no such option.",
     "choice": "Choose one of the list.",
     "file": "Choose a file.",
+    "email": "Enter an e-mail address, for example name@example.com.",
+    "url": "Enter an address, for example https://example.com.",
 }
 
 
@@ -210,6 +145,7 @@ def validate(spec: ActionSpec, data: Mapping[str, Any], *, check_choices: bool =
     if spec.model is None:
         return dict(data)
     options = check_model(spec.model, data)
+    _check_kinds(spec.model, options)
     if check_choices:
         _check_choices(spec.model, options)
     return options
@@ -252,7 +188,7 @@ def guard_secrets(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str
     """The values, with a ``SecretStr`` wherever the model has one: so they are stored sealed."""
     guarded = dict(values)
     for name, info in model.model_fields.items():
-        annotation, _ = _without_none(info.annotation)
+        annotation, _ = without_none(info.annotation)
         value = guarded.get(name)
         if annotation is SecretStr and isinstance(value, str):
             guarded[name] = SecretStr(value)
@@ -286,136 +222,6 @@ def load(
     return validate(spec, values, check_choices=False)
 
 
-def make_field(name: str, info: FieldInfo) -> Field:
-    """Describe one field of a model for its form."""
-    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    annotation, optional = _without_none(info.annotation)
-    upload = _first(info.metadata, Upload)
-    source = _first(info.metadata, Choices)
-    kind = str(extra.get("kind") or _kind(annotation, info.metadata, upload, source))
-    default = None if info.default is PydanticUndefined else info.default
-    if info.default_factory is not None:
-        default = info.get_default(call_default_factory=True, validated_data={})
-    return Field(
-        name=name,
-        kind=kind,
-        label=clean(info.title or name.replace("_", " ").capitalize()),
-        help=clean(info.description or ""),
-        required=info.is_required() and not optional and kind != "checkbox",
-        default=default.value if isinstance(default, Enum) else default,
-        attrs=_constraints(info.metadata, kind),
-        accept=upload.extensions if upload else (),
-        _choices=source or _fixed_choices(annotation),
-    )
-
-
-_KINDS: tuple[tuple[type, str], ...] = (
-    (bool, "checkbox"), (int, "number"), (float, "number"), (Decimal, "decimal"), (datetime, "datetime"),
-    (date, "date"), (time, "time"), (SecretStr, "secret"), (BaseModel, "json"), (dict, "json"),
-)  # fmt: skip
-
-
-def _kind(annotation: Any, metadata: Sequence[Any], upload: Upload | None, source: Choices | None) -> str:
-    origin = get_origin(annotation)
-    many = origin in (list, set, tuple, frozenset)
-    if upload:
-        return "files" if many else "file"
-    if many:
-        inner = _without_none((get_args(annotation) or (str,))[0])[0]
-        return "multiselect" if source or _fixed_choices(inner) else "json"
-    if source or _fixed_choices(annotation):
-        return "select"
-    name = getattr(annotation, "__name__", "")
-    if name == "EmailStr":
-        return "email"
-    if name.endswith("Url"):
-        return "url"
-    for cls, kind in _KINDS:
-        if (isinstance(annotation, type) and issubclass(annotation, cls)) or origin is cls:
-            return kind
-    longest = next((item.max_length for item in metadata if isinstance(item, annotated_types.MaxLen)), None)
-    return "textarea" if longest is not None and longest > 255 else "text"
-
-
-def _fixed_choices(annotation: Any) -> Callable[[Mapping[str, Any] | None], list[Choice]] | None:
-    if get_origin(annotation) in (list, set, tuple, frozenset):
-        annotation = _without_none((get_args(annotation) or (str,))[0])[0]
-    if get_origin(annotation) is Literal:
-        values = get_args(annotation)
-        return lambda _: _pairs(values)
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        members = [(member.value, member.name.replace("_", " ").capitalize()) for member in annotation]
-        return lambda _: _pairs(members)
-    return None
-
-
-def _pairs(items: Iterable[Any]) -> list[Choice]:
-    pairs = []
-    for item in items:
-        value, label = item if isinstance(item, tuple) and len(item) == 2 else (item, _label(item))
-        pairs.append((str(value), clean(label)))
-    return pairs
-
-
-#: Kinds of files and the like, which people write in capitals.
-_CAPITALS = frozenset(
-    [
-        "csv",
-        "tsv",
-        "json",
-        "xml",
-        "xls",
-        "xlsx",
-        "pdf",
-        "html",
-        "sql",
-        "zip",
-        "txt",
-        "url",
-        "api",
-        "sku",
-        "eur",
-        "usd",
-        "uah",
-        "gbp",
-        "png",
-        "jpg",
-        "svg",
-    ]
-)
-
-
-def _label(value: Any) -> str:
-    text = str(value)
-    return text.upper() if text in _CAPITALS else text.replace("_", " ").capitalize()
-
-
-def _constraints(metadata: Sequence[Any], kind: str) -> dict[str, Any]:
-    attrs: dict[str, Any] = {"step": "any"} if kind == "decimal" else {}
-    for item in metadata:
-        for attribute, name in (("ge", "min"), ("gt", "min"), ("le", "max"), ("lt", "max"), ("multiple_of", "step")):
-            if getattr(item, attribute, None) is not None:
-                attrs[name] = getattr(item, attribute)
-        for attribute, name in (("min_length", "minlength"), ("max_length", "maxlength"), ("pattern", "pattern")):
-            if getattr(item, attribute, None) and kind in ("text", "textarea", "secret", "email", "url"):
-                attrs[name] = getattr(item, attribute)
-    return attrs
-
-
-def _without_none(annotation: Any) -> tuple[Any, bool]:
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (Union, types.UnionType):
-        rest = [item for item in get_args(annotation) if item is not type(None)]
-        if len(rest) < len(get_args(annotation)):
-            return (rest[0] if len(rest) == 1 else annotation), True
-    return annotation, False
-
-
-def _first(metadata: Sequence[Any], cls: type[Any]) -> Any:
-    return next((item for item in metadata if isinstance(item, cls)), None)
-
-
 def dry_run_field(model: type[BaseModel] | None) -> str | None:
     """The name of the field annotated with :class:`DryRun`, if the model has one."""
     if model is None:
@@ -426,17 +232,37 @@ def dry_run_field(model: type[BaseModel] | None) -> str | None:
     return None
 
 
-def _as_uploaded(value: Any) -> UploadedPath:
-    if isinstance(value, str | Path) and str(value):
-        return UploadedPath.of(value)
-    raise ValueError("Choose a file.")
-
-
 @cache
 def _choice_fields(model: type[BaseModel]) -> list[tuple[str, Choices]]:
     """The fields whose choices are computed: looked for once, not for each task."""
-    found = ((name, _first(info.metadata, Choices)) for name, info in model.model_fields.items())
+    found = ((name, first_mark(marks_of(info), Choices)) for name, info in model.model_fields.items())
     return [(name, source) for name, source in found if source is not None]
+
+
+#: What texts of a kind look like: a model may keep an address as a plain text.
+_KIND_FORMS = {
+    "email": re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+"),
+    "url": re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE),
+}
+
+
+@cache
+def _kind_fields(model: type[BaseModel]) -> list[tuple[str, str]]:
+    found = ((name, (info.json_schema_extra or {})) for name, info in model.model_fields.items())
+    kinds = ((name, str(extra.get("kind"))) for name, extra in found if isinstance(extra, dict))
+    return [(name, kind) for name, kind in kinds if kind in _KIND_FORMS]
+
+
+def _check_kinds(model: type[BaseModel], options: BaseModel) -> None:
+    """Texts that are said to be e-mail or web addresses must look like ones."""
+    values = ((name, kind, getattr(options, name)) for name, kind in _kind_fields(model))
+    wrong = {name: SENTENCES[kind] for name, kind, value in values if value and not _looks_like(kind, value)}
+    if wrong:
+        raise InvalidOptions(wrong)
+
+
+def _looks_like(kind: str, value: Any) -> bool:
+    return not isinstance(value, str) or _KIND_FORMS[kind].fullmatch(value) is not None
 
 
 def _check_choices(model: type[BaseModel], options: BaseModel) -> None:

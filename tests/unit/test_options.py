@@ -70,7 +70,7 @@ def test_a_field_knows_its_words_and_constraints() -> None:
         True,
     )
     assert fields["name"].attrs == {"minlength": 2, "maxlength": 40}
-    assert fields["age"].attrs == {"min": 0, "max": 150}
+    assert fields["age"].attrs == {"min": 0, "max": 150, "step": 1}
     assert fields["file"].accept == (".csv", ".xlsx") and not fields["file"].required
     assert fields["colour"].choices() == [("r", "Red"), ("b", "Dark blue")]
     assert fields["colour"].default == "r"

@@ -1,0 +1,328 @@
+"""The fields of a form: what annotates an option, and what is known of a field from its annotation."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, GetCoreSchemaHandler, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, PydanticUndefined, core_schema
+
+from .text import clean
+
+_PosixPath = type(Path())
+Choice = tuple[str, str]
+
+
+class UploadedPath(_PosixPath):  # type: ignore[valid-type, misc]  # the platform's concrete Path class
+    """A path with the name under which somebody uploaded the file.
+
+    ``original_name`` is that name, for a path given by code the file's own; ``token`` is the upload's, or None.
+    """
+
+    original_name: str
+    token: str | None
+
+    @classmethod
+    def of(cls, path: str | Path, original_name: str | None = None, token: str | None = None) -> UploadedPath:
+        """Make one of any path."""
+        made: UploadedPath = cls(path)
+        made.original_name = original_name or getattr(path, "original_name", None) or made.name
+        made.token = token or getattr(path, "token", None)
+        return made
+
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class Upload:
+    """Annotates a ``Path`` that comes from an upload: ``Annotated[Path, Upload(".csv", ".xlsx")]``.
+
+    :param extensions: the endings that are accepted, any when none is given.
+    """
+
+    def __init__(self, *extensions: str) -> None:
+        self.extensions = tuple(
+            ending.lower() if ending.startswith(".") else f".{ending.lower()}" for ending in extensions
+        )
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if get_origin(source) in (list, tuple, set):
+            return core_schema.list_schema(core_schema.no_info_plain_validator_function(_as_uploaded))
+        plain = core_schema.no_info_plain_validator_function(_as_uploaded)
+        return core_schema.nullable_schema(plain) if type(None) in get_args(source) else plain
+
+
+class Choices:
+    """Annotates a field whose choices a function computes when the form is shown: ``Annotated[str, Choices(shops)]``.
+
+    :param source: gives values, or pairs of value and label. Its parameters are named as fields of the form, whose
+        values it gets, and the form asks again when one of them changes: ``def cities(country): ...``. A single
+        parameter of another name gets all values as a dict.
+    """
+
+    def __init__(self, source: Callable[..., Iterable[Any]]) -> None:
+        self.source = source
+
+    def __call__(self, values: Mapping[str, Any] | None = None) -> list[Choice]:
+        """The choices as pairs of texts."""
+        known = dict(values or {})
+        names = self._parameters()
+        if not names:
+            return _pairs(self.source())
+        if all(name in known for name in names):
+            return _pairs(self.source(**{name: known[name] for name in names}))
+        return _pairs(self.source(known))
+
+    def depends_on(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of the form's fields whose values decide what there is to choose."""
+        fields, wanted = tuple(names), self._parameters()
+        return wanted if all(name in fields for name in wanted) else fields
+
+    def _parameters(self) -> tuple[str, ...]:
+        return tuple(
+            name
+            for name, parameter in inspect.signature(self.source).parameters.items()
+            if parameter.default is parameter.empty and parameter.kind in _NAMED
+        )
+
+
+class DryRun:
+    """Annotates a flag that means "check only": the form gets a second button instead of a checkbox."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an action's form.
+
+    :param kind: text, textarea, number, decimal, checkbox, select, radio, multiselect, date, time, datetime, email,
+        url, json,
+        secret, file or files.
+    :param choices: pairs of value and label; computed when they are asked for.
+    :param attrs: HTML constraints: min, max, step, minlength, maxlength, pattern, placeholder.
+    :param group: the heading under which it stands together with its neighbours.
+    :param show_if: it is asked for only while each of these fields has one of these values.
+    """
+
+    name: str
+    kind: str
+    label: str
+    help: str = ""
+    required: bool = True
+    default: Any = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    accept: tuple[str, ...] = ()
+    group: str = ""
+    show_if: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    _choices: Callable[[Mapping[str, Any] | None], list[Choice]] | None = None
+
+    def choices(self, values: Mapping[str, Any] | None = None) -> list[Choice]:
+        """The choices, for kinds that have them."""
+        return self._choices(values) if self._choices else []
+
+    def depends_on(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The fields of the form on which its choices depend."""
+        if not isinstance(self._choices, Choices):
+            return ()
+        return tuple(name for name in self._choices.depends_on(names) if name != self.name)
+
+
+def make_field(name: str, info: FieldInfo) -> Field:
+    """Describe one field of a model for its form.
+
+    ``json_schema_extra`` may say its ``kind``, ``group``, ``placeholder`` and ``show_if``.
+    """
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    annotation, optional = without_none(info.annotation)
+    metadata = marks_of(info)
+    upload, source = first_mark(metadata, Upload), first_mark(metadata, Choices)
+    kind = str(extra.get("kind") or _kind(annotation, metadata, upload, source))
+    default = None if info.default is PydanticUndefined else info.default
+    if info.default_factory is not None:
+        default = info.get_default(call_default_factory=True, validated_data={})
+    attrs = _constraints(metadata, kind, annotation)
+    if extra.get("placeholder"):
+        attrs["placeholder"] = str(extra["placeholder"])
+    return Field(
+        name=name,
+        kind=kind,
+        label=clean(info.title or name.replace("_", " ").capitalize()),
+        help=clean(info.description or ""),
+        required=info.is_required() and not optional and kind != "checkbox",
+        default=default.value if isinstance(default, Enum) else default,
+        attrs=attrs,
+        accept=upload.extensions if upload else (),
+        group=clean(extra.get("group") or ""),
+        show_if=_conditions(extra.get("show_if")),
+        _choices=source or _fixed_choices(annotation),
+    )
+
+
+def _conditions(given: Any) -> dict[str, tuple[str, ...]]:
+    """``{"format": ["csv", "tsv"], "urgent": True}`` as texts, as a form has them."""
+    found = {}
+    for name, wanted in (given or {}).items():
+        values = wanted if isinstance(wanted, list | tuple | set) else [wanted]
+        found[str(name)] = tuple(text_of(value) for value in values)
+    return found
+
+
+def text_of(value: Any) -> str:
+    """A value as a condition compares it: a flag is "true" or "false"."""
+    value = value.value if isinstance(value, Enum) else value
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "checkbox"), (int, "number"), (float, "number"), (Decimal, "decimal"), (datetime, "datetime"),
+    (date, "date"), (time, "time"), (SecretStr, "secret"), (BaseModel, "json"), (dict, "json"),
+)  # fmt: skip
+
+
+def _kind(annotation: Any, metadata: Sequence[Any], upload: Upload | None, source: Choices | None) -> str:
+    origin = get_origin(annotation)
+    many = origin in (list, set, tuple, frozenset)
+    if upload:
+        return "files" if many else "file"
+    if many:
+        inner = without_none((get_args(annotation) or (str,))[0])[0]
+        return "multiselect" if source or _fixed_choices(inner) else "json"
+    if source or _fixed_choices(annotation):
+        return "select"
+    name = getattr(annotation, "__name__", "")
+    if name == "EmailStr":
+        return "email"
+    if name.endswith("Url"):
+        return "url"
+    for cls, kind in _KINDS:
+        if (isinstance(annotation, type) and issubclass(annotation, cls)) or origin is cls:
+            return kind
+    longest = next((item.max_length for item in metadata if isinstance(item, annotated_types.MaxLen)), None)
+    return "textarea" if longest is not None and longest > 255 else "text"
+
+
+def _fixed_choices(annotation: Any) -> Callable[[Mapping[str, Any] | None], list[Choice]] | None:
+    if get_origin(annotation) in (list, set, tuple, frozenset):
+        annotation = without_none((get_args(annotation) or (str,))[0])[0]
+    if get_origin(annotation) is Literal:
+        values = get_args(annotation)
+        return lambda _: _pairs(values)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        members = [(member.value, member.name.replace("_", " ").capitalize()) for member in annotation]
+        return lambda _: _pairs(members)
+    return None
+
+
+def _pairs(items: Iterable[Any]) -> list[Choice]:
+    pairs = []
+    for item in items:
+        value, label = item if isinstance(item, tuple) and len(item) == 2 else (item, _label(item))
+        pairs.append((str(value), clean(label)))
+    return pairs
+
+
+#: Kinds of files and the like, which people write in capitals.
+_CAPITALS = frozenset(
+    [
+        "csv",
+        "tsv",
+        "json",
+        "xml",
+        "xls",
+        "xlsx",
+        "pdf",
+        "html",
+        "sql",
+        "zip",
+        "txt",
+        "url",
+        "api",
+        "sku",
+        "eur",
+        "usd",
+        "uah",
+        "gbp",
+        "png",
+        "jpg",
+        "svg",
+    ]
+)
+
+
+def _label(value: Any) -> str:
+    text = str(value)
+    return text.upper() if text in _CAPITALS else text.replace("_", " ").capitalize()
+
+
+_LIMITS = (("ge", "min"), ("gt", "min"), ("le", "max"), ("lt", "max"), ("multiple_of", "step"))
+_LENGTHS = (("min_length", "minlength"), ("max_length", "maxlength"))
+_TEXTS = ("text", "textarea", "secret", "email", "url")
+
+
+def _constraints(metadata: Sequence[Any], kind: str, annotation: Any) -> dict[str, Any]:
+    """What a browser checks by itself; it never refuses what the model would take."""
+    attrs: dict[str, Any] = {"step": "any"} if kind == "decimal" else {}
+    if kind == "number" and annotation is int:
+        attrs["step"] = 1
+    for item in metadata:
+        attrs |= {name: getattr(item, mark) for mark, name in _LIMITS if getattr(item, mark, None) is not None}
+        if kind in _TEXTS:
+            attrs |= {name: getattr(item, mark) for mark, name in _LENGTHS if getattr(item, mark, None)}
+        if kind in _TEXTS and _fits_html(getattr(item, "pattern", None)):
+            attrs["pattern"] = item.pattern
+    step, least = attrs.get("step"), attrs.get("min")
+    if isinstance(step, int | float | Decimal) and least is not None and least % step:
+        attrs["step"] = "any"  # a browser counts its steps from the minimum
+    return attrs
+
+
+_PLAIN_CLASS = re.compile(r"\^?(?:\\[wdsWDS.]|[A-Za-z0-9](?:-[A-Za-z0-9])?|[_ .,:@])*")
+
+
+def _fits_html(pattern: Any) -> bool:
+    """Whether a pattern means the same in HTML, where it covers the whole text and its classes hold other signs."""
+    if not isinstance(pattern, str) or not (pattern.startswith("^") and pattern.endswith("$")) or "(?" in pattern:
+        return False
+    return all(_PLAIN_CLASS.fullmatch(found) for found in re.findall(r"\[(.*?)\]", pattern))
+
+
+def without_none(annotation: Any) -> tuple[Any, bool]:
+    """An annotation without ``None`` and marks, and whether it had a ``None``."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [item for item in get_args(annotation) if item is not type(None)]
+        if len(rest) < len(get_args(annotation)):
+            return (without_none(rest[0])[0] if len(rest) == 1 else annotation), True
+    return annotation, False
+
+
+def marks_of(info: FieldInfo) -> list[Any]:
+    """All that annotates a field, also inside of ``Annotated[...] | None``."""
+    parts = get_args(info.annotation) if get_origin(info.annotation) in (Union, types.UnionType) else ()
+    inner = [mark for part in parts if get_origin(part) is Annotated for mark in get_args(part)[1:]]
+    return [
+        *info.metadata,
+        *(found for mark in inner for found in (mark.metadata if isinstance(mark, FieldInfo) else [mark])),
+    ]
+
+
+def first_mark(metadata: Sequence[Any], cls: type[Any]) -> Any:
+    """The first mark of a class, or None."""
+    return next((item for item in metadata if isinstance(item, cls)), None)
+
+
+def _as_uploaded(value: Any) -> UploadedPath:
+    if isinstance(value, str | Path) and str(value):
+        return UploadedPath.of(value)
+    raise ValueError("Choose a file.")
