@@ -16,6 +16,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,15 @@ class NapWorker(BaseWorker):
 """
 
 
+#: Undoes what a background shell or nohup left to us: with these ignored, `up` would rightly ignore them too.
+LIKE_A_TERMINAL = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 class Up:
     """A running ``flask stask up`` of the standalone panel.
 
@@ -68,6 +78,9 @@ class Up:
         self._repository = repository
         self.process = subprocess.Popen(
             [
+                sys.executable,
+                "-c",
+                LIKE_A_TERMINAL,
                 *self._flask[:-1],
                 *(["--debug"] if debug else []),
                 "stask",
@@ -235,17 +248,16 @@ def test_a_stop_ends_everything_within_5_seconds_with_a_page_open_and_a_task_run
     start: Callable[..., Up], how: str
 ) -> None:
     up = start()
-    connection = up.open_socket()
-    up.nap()
-    begun = time.monotonic()
-    if how == "ctrl-c":
-        os.killpg(up.process.pid, signal.SIGINT)
-    else:
-        up.process.send_signal(getattr(signal, how))
-    assert up.process.wait(PATIENCE) == 0
-    assert up.processes() == []
-    assert time.monotonic() - begun < 5
-    connection.close()
+    with closing(up.open_socket()):
+        up.nap()
+        begun = time.monotonic()
+        if how == "ctrl-c":
+            os.killpg(up.process.pid, signal.SIGINT)
+        else:
+            up.process.send_signal(getattr(signal, how))
+        assert up.process.wait(PATIENCE) == 0
+        assert up.processes() == []
+        assert time.monotonic() - begun < 5
     assert '"status_text": "pending"' in up.command("show", "1", "--json").stdout
 
 
