@@ -18,6 +18,8 @@ from .limits import SignInLimit
 from .session import accounts, address_of
 from .session import sign_in as begin_session
 
+#: Marks a session that began with a one-time link: its password may have been forgotten, so the old one is not asked.
+BY_LINK = "_stask_by_link"
 Answer = str | BaseResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 _POLICY = (
@@ -86,7 +88,8 @@ def make_blueprint() -> Blueprint:
         if account is None:
             return _page("gone", 410)
         begin_session(account)
-        return redirect(url_for("stask.dashboard" if account.password_hash else "account.password"), 303)
+        session[BY_LINK] = True
+        return redirect(url_for("account.password"), 303)
 
     @bp.get("/password")
     @login_required  # type: ignore[untyped-decorator]  # Flask-Login ships no types
@@ -123,7 +126,7 @@ def _set_password(limit: SignInLimit) -> Answer:
     if account is None:
         return redirect(url_for("account.sign_in"), 303)
     address = address_of(request)
-    if account.password_hash:
+    if account.password_hash and not session.get(BY_LINK):
         if limit.wait(account.name, address) > 0:
             return _page("password", 429, error="Too many tries. Wait a few minutes, then try again.")
         if accounts().check(account.name, request.form.get("current", "")) is None:
@@ -156,6 +159,7 @@ def _page(page: str, status: int = 200, /, **context: Any) -> tuple[str, int]:
         "name": "",
         "next": request.values.get("next", ""),
         "shortest": SHORTEST_PASSWORD,
+        "ask_current": bool(getattr(current_user, "has_password", False)) and not session.get(BY_LINK),
         **context,
     }
     theme = request.cookies.get("stask_theme")

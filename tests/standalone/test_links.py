@@ -132,6 +132,20 @@ def test_an_accounts_link_signs_in_once_and_asks_for_a_password(
     assert other_browser.sign_in("bob").location == "/stask/"
 
 
+def test_a_forgotten_password_is_replaced_by_way_of_a_link_and_only_then_without_the_old_one(
+    browser: Browser, other_browser: Browser, accounts: Accounts
+) -> None:
+    bob = accounts.add("bob", "operator", PASSWORD)
+    other_browser.sign_in("bob")
+    assert other_browser.post("/account/password", password="another long one").status_code == 422
+    browser.post(path_of(accounts.new_link(bob)))
+    assert "Current password" not in browser.get("/account/password").text
+    assert browser.post("/account/password", password="another long one").status_code == 303
+    assert "Current password" in browser.get("/account/password").text
+    assert browser.post("/account/password", password="a third long one").status_code == 422
+    assert accounts.check("bob", "another long one") is not None
+
+
 def test_a_link_is_gone_with_its_account(browser: Browser, accounts: Accounts) -> None:
     path = path_of(accounts.new_link(accounts.add("bob", "operator")))
     accounts.remove("bob")
