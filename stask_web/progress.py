@@ -13,6 +13,9 @@ from .text import clean
 
 #: Seconds between two emitted reports.
 INTERVAL = 0.1
+#: How many reports may follow each other at once after a silence. Without a reserve, an action that reports ten times a
+#: second falls behind the timer by one report, once, and from then on each of its reports waits for the next tick.
+RESERVE = 2.0
 _WINDOW = 15.0
 #: Seconds of measuring without which a rate says nothing.
 _SETTLED = 1.0
@@ -127,16 +130,21 @@ class Report:
     """What an action says of its progress. Knows nothing of where it goes.
 
     The action's thread stores values; :attr:`due` tells it when to call :meth:`flush`. A timer calls :meth:`tick` every
-    :data:`INTERVAL`, so the newest value is always told, at most ten times a second.
+    :data:`INTERVAL`, so the newest value is always told, at most ten times a second over any longer time.
 
     :param emit: called with each snapshot that is worth telling, in the action's thread or the timer's.
     """
 
-    __slots__ = ("_emit", "_interrupt", "_meter", "_told", "due", "eta", "message", "processed", "progress", "total")
+    __slots__ = (
+        *("_clock", "_emit", "_interrupt", "_left", "_left_at", "_meter", "_told"),
+        *("due", "eta", "message", "processed", "progress", "total"),
+    )
 
     def __init__(self, emit: Callable[[dict[str, Any]], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._emit = emit
+        self._clock = clock
         self._meter = Meter(clock)
+        self._left, self._left_at = RESERVE, clock()
         self._told: tuple[Any, ...] | None = None
         self._interrupt: str | None = None
         self.progress: Any = None
@@ -156,10 +164,12 @@ class Report:
         if self._interrupt:
             self.due = True
             raise TaskInterrupt(self._interrupt)
+        if self._left >= 1:
+            self.due = True
 
     def tick(self) -> None:
         """Tell what is newer than the last told, or else make the next push be told at once."""
-        if not self._tell():
+        if not self._tell() or self._left >= 1:
             self.due = True
 
     def interrupt(self, kind: str) -> None:
@@ -194,5 +204,8 @@ class Report:
         if values in (self._told, _NOTHING):
             return False
         self._told = values
+        now = self._clock()
+        self._left = max(0.0, min(RESERVE, self._left + (now - self._left_at) / INTERVAL) - 1)
+        self._left_at = now
         self._emit(self.snapshot())
         return True

@@ -80,19 +80,54 @@ def test_the_eta_never_rises_by_more_than_a_fifth_at_once() -> None:
 
 def test_the_first_value_is_told_at_once_and_the_newest_is_never_lost() -> None:
     told: list[dict[str, object]] = []
-    report = Report(told.append)
+    report = Report(told.append, Clock())
     assert report.due
-    report.processed, report.total = 1, 10
+    report.processed, report.total = 0, 10
     report.flush()
-    assert [item["processed"] for item in told] == [1]
+    report.processed = 1
+    report.flush()
+    assert [item["processed"] for item in told] == [0, 1]
     assert not report.due
     report.processed = 2
     report.processed = 3
     report.tick()
-    assert [item["processed"] for item in told] == [1, 3]
+    assert [item["processed"] for item in told] == [0, 1, 3]
     assert not report.due
     report.tick()  # nothing new: the next push is told at once
-    assert report.due and len(told) == 2
+    assert report.due and len(told) == 3
+
+
+def test_reports_as_often_as_the_timer_ticks_hardly_ever_wait_for_it() -> None:
+    """Ten a second, now sooner and now later than the timer, which is a little slow."""
+    clock, told = Clock(), []
+    report = Report(told.append, clock)
+    waited = 0
+    moments = [(100 + 0.1 * n + (0.004 if n % 3 else 0.0), "push") for n in range(3000)]
+    moments += [(100.05 + 0.1002 * n, "tick") for n in range(3000)]
+    for number, (clock.now, what) in enumerate(sorted(moments)):
+        if what == "tick":
+            report.tick()
+            continue
+        report.processed = number
+        if report.due:
+            report.flush()
+        else:
+            waited += 1
+    assert waited <= 3000 * 0.05
+    assert len(told) <= 3002
+
+
+def test_a_tight_loop_is_told_of_ten_times_a_second() -> None:
+    clock, told = Clock(), []
+    report = Report(told.append, clock)
+    for number in range(50_000):
+        clock.now += 0.0001
+        report.processed = number
+        if report.due:
+            report.flush()
+        if number % 1000 == 500:
+            report.tick()
+    assert 50 <= len(told) <= 53
 
 
 def test_progress_is_computed_clamped_and_nonsense_is_ignored() -> None:
