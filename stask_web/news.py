@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 import sqlalchemy as sa
 
-from . import queries
+from . import filters, listing, queries
 from .formatting import Surroundings, task_json
 from .journal import NOTHING, Chunk, Journal
 from .models import Task
@@ -191,8 +191,7 @@ def list_news(state: State, text: str) -> dict[str, Any]:
     :raises BadFilter: for anything else.
     """
     select, limit = _select(text)
-    with state.database.read() as connection:
-        ids = list(connection.scalars(select.order_by(Task.id.desc()).limit(limit)))
+    ids = listing.newest_ids(state.database, select, limit)
     return {"filter": text, "digest": digest_of(ids)}
 
 
@@ -202,7 +201,7 @@ def digest_of(ids: Iterable[int]) -> str:
 
 
 def _select(text: str) -> tuple[sa.Select[Any], int]:
-    select, limit = sa.select(Task.id), LIST_SIZE
+    select, limit = sa.select(Task), LIST_SIZE
     if len(text) > _FILTER_LIMIT:
         raise BadFilter(text)
     for name, value in parse_qsl(text, keep_blank_values=True):
@@ -212,7 +211,7 @@ def _select(text: str) -> tuple[sa.Select[Any], int]:
             elif name == "action":
                 select = select.where(Task.action == value)
             elif name == "status":
-                select = select.where(Task.status == Status[value.upper()])
+                select = select.where(*filters.LOOKS[value])
             elif name == "limit" and 1 <= int(value) <= 100:
                 limit = int(value)
             else:

@@ -113,7 +113,7 @@ def _sample(connection: sa.Connection, select: sa.Select[Any]) -> _Sample:
     rows: Any = ordered(way.select.with_only_columns(*columns)).limit(COUNT_LOOK + 1).subquery()
     names: list[Any] = [rows.c[name] for name in facts]
     counts: Counter[str] = Counter()
-    grouped = sa.select(*names, sa.func.count()).group_by(*names)
+    grouped: Any = sa.select(*names, sa.func.count()).group_by(*names)
     for status, waits, again, refused, n in connection.execute(grouped).all():
         for name in _names(status, bool(waits), bool(again), bool(refused)):
             counts[name] += int(n)

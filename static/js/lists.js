@@ -32,8 +32,8 @@ export function start() {
   });
 }
 
-/** Someone reads or is about to click in it. */
-const inUse = (list) => list.matches(":hover, :focus-within") && !list.hasAttribute("data-list-calm");
+/** Someone reads or is about to click in it, or has chosen rows of it. */
+const inUse = (list) => list.matches(":hover, :focus-within, :has([data-pick]:checked)") && !list.hasAttribute("data-list-calm");
 
 const ids = (list) => all("[data-task]", list).map((row) => row.dataset.task);
 

@@ -12,6 +12,7 @@ import * as log from "./log.js";
 import * as logcounts from "./logcounts.js";
 import * as logfold from "./logfold.js";
 import * as menu from "./menu.js";
+import * as rows from "./rows.js";
 import * as tasks from "./tasks.js";
 import * as theme from "./theme.js";
 import * as time from "./time.js";
@@ -19,6 +20,6 @@ import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 import * as upload from "./upload.js";
 
-for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, upload, copy, log, logfold, logcounts, tasks, tray, lists, time, keys, live]) {
+for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, upload, copy, log, logfold, logcounts, tasks, tray, lists, rows, time, keys, live]) {
   behaviour.start();
 }
