@@ -126,22 +126,52 @@ def find_way(
     connection: sa.Connection, select: sa.Select[Any], before: int | None, after: int | None, look: int
 ) -> Way:
     """The way to a page: along which index, and how far; the parameters are those of :func:`page`."""
-    if before is not None:
-        select = select.where(Task.id < before)
-    if after is not None:
-        select = select.where(Task.id > after)
     asked = list(_conditions(select))
-    ranges = [each for each in asked if _is_range(each)]
+    span = _span([each for each in asked if _is_range(each)], before, after)
     tests = [each for each in asked if not _is_range(each)]
     drivers = [each for each in tests if _is_driver(each)]
     if len(tests) == len(drivers) <= 1:
-        return Way(select, None)
-    along, edge = _furthest(connection, drivers, ranges, look, newer=after is not None)
+        return Way(_with(select, [*span.conditions(), *tests]), None)
+    along, edge = _furthest(connection, drivers, span, look, newer=after is not None)
     rest = [_hidden(each, connection.dialect.name) for each in tests if each is not along]
-    bound = [] if edge is None else [Task.id < edge if after is not None else Task.id > edge]
-    way = select._generate()  # all of it but its conditions; a policy may have joined other tables
-    way._where_criteria = (*ranges, *bound, *([] if along is None else [along]), *rest)
-    return Way(way, _beyond(edge, newer=after is not None))
+    if edge is not None:
+        span = span.narrower(below=edge) if after is not None else span.narrower(above=edge)
+    kept = [*span.conditions(), *([] if along is None else [along]), *rest]
+    return Way(_with(select, kept), _beyond(edge, newer=after is not None))
+
+
+def _with(select: sa.Select[Any], conditions: Sequence[Any]) -> sa.Select[Any]:
+    """All of a select but its conditions, which are these; a policy may have joined other tables."""
+    found = select._generate()
+    found._where_criteria = tuple(conditions)
+    return found
+
+
+class _Span(NamedTuple):
+    """Between which ids the rows are; None: without end. Of several bounds SQLite would follow the first it meets."""
+
+    above: int | None = None
+    below: int | None = None
+
+    def narrower(self, *, above: int | None = None, below: int | None = None) -> _Span:
+        aboves = [each for each in (self.above, above) if each is not None]
+        belows = [each for each in (self.below, below) if each is not None]
+        return _Span(max(aboves, default=None), min(belows, default=None))
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        bounds = ((self.above, Task.id.__gt__), (self.below, Task.id.__lt__))
+        return [compare(bound) for bound, compare in bounds if bound is not None]
+
+
+def _span(ranges: Sequence[Any], before: int | None, after: int | None) -> _Span:
+    span = _Span(after, before)
+    for each in ranges:
+        value = each.right.value
+        if each.operator in (operators.lt, operators.le):
+            span = span.narrower(below=value + (each.operator is operators.le))
+        else:
+            span = span.narrower(above=value - (each.operator is operators.ge))
+    return span
 
 
 def _beyond(edge: int | None, *, newer: bool) -> int | None:
@@ -150,10 +180,10 @@ def _beyond(edge: int | None, *, newer: bool) -> int | None:
 
 
 def _furthest(
-    connection: sa.Connection, drivers: Sequence[Any], ranges: Sequence[Any], look: int, *, newer: bool
+    connection: sa.Connection, drivers: Sequence[Any], span: _Span, look: int, *, newer: bool
 ) -> tuple[Any, int | None]:
     """The condition whose index reaches furthest within ``look`` rows, and the first id beyond; None: to the end."""
-    order = Task.id.asc() if newer else Task.id.desc()
+    order, ranges = Task.id.asc() if newer else Task.id.desc(), span.conditions()
     if not drivers:
         # Two questions: SQLite answers each by one look at an end of the table, but both at once by reading all of it.
         first = connection.execute(sa.select(sa.func.min(Task.id)).where(*ranges)).scalar()
