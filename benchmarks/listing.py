@@ -2,8 +2,8 @@
 
 Run it with: python -m benchmarks.listing [how many tasks, 1,000,000 by default] [rounds, 100 by default] [profile NAME]
 
-The site is a standalone panel with its policy, signed in as its admin, on one core. Times are those of the whole request
-in the server. The database is made anew in a temporary folder, or kept in STASK_BENCH_FOLDER and used again.
+The site is a standalone panel with its policy, signed in as its admin, on one core. Times are those of the whole
+request in the server. The database is made anew in a temporary folder, or kept in STASK_BENCH_FOLDER and used again.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ WARM = 5
 BATCH = 20_000
 PEOPLE = 50
 COLUMNS = (
-    "identifier, action, status, lane, priority, due_at, created_at, started_at, finished_at, duration, message, meta, "
-    "files, progress, processed, total, attempts, max_attempts, attempt_no, crashes, warnings, counts, dry_run, started_by"
+    "identifier, action, status, lane, priority, due_at, created_at, started_at, finished_at, duration, message, "
+    "meta, files, progress, processed, total, attempts, max_attempts, attempt_no, crashes, warnings, counts, dry_run, started_by"
 )
 
 

@@ -21,7 +21,7 @@ from .models import Task
 #: Rows that a page looks at, at most, when conditions without an index of their own are among those asked for.
 LOOK = 5_000
 #: The same for a search in texts, which may take longer.
-SEARCH_LOOK = 100_000
+SEARCH_LOOK = 200_000
 
 _INDEXED = ("status", "identifier", "started_by")
 #: Columns with an index that would be the wrong one: SQLite picks without knowing how many rows it leads to.

@@ -122,7 +122,7 @@ def name_of(state: State, user_id: Any) -> str:
     if user_id is None:
         return ""
     try:
-        return state.policy.user_name(user_id) or "someone"
+        return str(state.policy.known_name(user_id))
     except Exception:
         _log.exception("The access policy could not name the user %r.", user_id)
         return "someone"

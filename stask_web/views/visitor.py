@@ -34,7 +34,6 @@ class Visitor:
         self.policy = policy
         self.user = user
         self.id = policy.user_id(user)
-        self._names: dict[Any, str] = {}
 
     def may(self, permission: str, target: Any = None) -> bool:
         """Whether he may do that to the target."""
@@ -47,11 +46,7 @@ class Visitor:
 
     def name_of(self, user_id: Any) -> str:
         """The name of whoever started something; "" when nobody did, "someone" when nobody knows him."""
-        if user_id is None:
-            return ""
-        if user_id not in self._names:
-            self._names[user_id] = self.policy.user_name(user_id) or "someone"
-        return self._names[user_id]
+        return "" if user_id is None else self.policy.known_name(user_id)
 
 
 def visitor() -> Visitor:
