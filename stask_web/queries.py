@@ -151,6 +151,12 @@ def task_or_none(database: Database, task_id: int) -> Task | None:
         return session.get(Task, task_id)
 
 
+def task_by_unique_key(database: Database, key: str | None) -> Task | None:
+    """The task that waits or runs and lets no other of its kind start."""
+    with database.session() as session:
+        return session.scalars(sa.select(Task).where(Task.unique_key == key)).first() if key else None
+
+
 def tasks_by_id(database: Database, ids: Iterable[int]) -> dict[int, Task]:
     """Several tasks in one query: id -> task."""
     wanted = list(ids)

@@ -23,7 +23,7 @@ from ..status import Status
 from ..text import clean
 from .own_templates import render_own
 from .page import Ui
-from .shown import Shown, show_all
+from .shown import Shown, fits_dialog, show_all
 from .visitor import Visitor, ask_visitor, known_visitor, running_now, visitor
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class ActionButton:
     url: str
     post_url: str
     has_form: bool
+    in_dialog: bool
     form_key: str
 
 
@@ -176,6 +177,7 @@ def _button(identifier: str, spec: ActionSpec) -> ActionButton:
         url=url_for("stask.run", identifier=identifier, action=spec.name),
         post_url=url_for("stask.launch", identifier=identifier, action=spec.name),
         has_form=bool(spec.confirm or (spec.model is not None and spec.model.model_fields)),
+        in_dialog=fits_dialog(spec),
         form_key=secrets.token_urlsafe(18),
     )
 
