@@ -16,10 +16,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from .. import listing, tally
-from ..errors import STaskError
+from ..errors import AlreadyRunning, DatabaseBusy, STaskError
 from ..formatting import action_spec, number, task_title
 from ..models import Task
-from ..queries import tasks_by_id
+from ..queries import task_or_none, tasks_by_id
 from ..state import State, current_state
 from ..status import Status
 from .notices import leave_notice
@@ -29,7 +29,7 @@ from .visitor import Visitor, partial, tasks_of, visitor, wants_json
 
 #: Ids that one request may name.
 BY_HAND = 1000
-_AT_ONCE = 500
+_AT_ONCE = 100
 #: Names of what could not be done that one sentence holds.
 _NAMED = 4
 
@@ -84,10 +84,12 @@ class Sorted(NamedTuple):
 
     :param able: those to which it can.
     :param unable: why not: (title, reason) -> how many.
+    :param started: of the able ones, those that have started.
     """
 
-    able: list[Task]
+    able: list[int]
     unable: Counter[tuple[str, str]]
+    started: set[int]
 
 
 # Asking
@@ -101,11 +103,12 @@ def ask() -> ResponseReturnValue:
     if name:
         return _question(state, person, wish, _known_act(name, person), request.args)
     chosen = _chosen(state, person, wish, request.args, max(act.most for act in ACTS.values()))
-    tasks, offers = _load(state, chosen.ids), []
-    for key, act in ACTS.items():
-        if person.may(act.right):
-            able = len(_sort_out(person, tasks[: act.most], key).able)
-            offers.append((key, act, able, wish.address("stask.bulk", **_way(chosen), act=key)))
+    names = [key for key, act in ACTS.items() if person.may(act.right)]
+    found = _sort_out(state, person, chosen.ids, *names)
+    offers = [
+        (key, ACTS[key], min(len(found[key].able), ACTS[key].most), wish.address("stask.bulk", **_way(chosen), act=key))
+        for key in names
+    ]
     return _render(wish, chosen, person, offers=offers)
 
 
@@ -114,7 +117,7 @@ def _question(
 ) -> ResponseReturnValue:
     act = ACTS[name]
     chosen = _chosen(state, person, wish, given, act.most)
-    found = _sort_out(person, _load(state, chosen.ids), name)
+    found = _sort_out(state, person, chosen.ids, name)[name]
     return _render(
         wish,
         chosen,
@@ -155,7 +158,7 @@ def act() -> ResponseReturnValue:
     chosen = _chosen(state, person, wish, given, ACTS[name].most)
     if not (given.get("sure") or wants_json()) and (name == "delete" or chosen.every):
         return _question(state, person, wish, name, given)
-    found = _sort_out(person, _load(state, chosen.ids), name)
+    found = _sort_out(state, person, chosen.ids, name)[name]
     if chosen.every and len(found.able) > _number(given.get("count", ""), len(found.able)):
         return _question(state, person, wish, name, given, changed=True)
     done = _DO[name](state, person, found)
@@ -167,28 +170,29 @@ def act() -> ResponseReturnValue:
 
 
 def _retry(state: State, person: Visitor, found: Sorted) -> int:
-    return _each(found, lambda task: tasks_of(state).retry(task.id))
+    return _each(state, found, tasks_of(state).retry)
 
 
 def _cancel(state: State, person: Visitor, found: Sorted) -> int:
-    return _each(found, lambda task: tasks_of(state).cancel(task.id, by=person.name))
+    return _each(state, found, lambda task_id: tasks_of(state).cancel(task_id, by=person.name))
 
 
-def _each(found: Sorted, do: Callable[[Task], Any]) -> int:
+def _each(state: State, found: Sorted, do: Callable[[int], Any]) -> int:
     """Do it to one after the other; one that has moved on meanwhile is told of like the others."""
     done = 0
-    for task in found.able:
+    for task_id in found.able:
         try:
-            do(task)
+            do(task_id)
             done += 1
         except STaskError as error:
-            found.unable[task_title(task), error.message.rstrip(".")] += 1
+            task = task_or_none(state.database, task_id)
+            found.unable[task_title(task) if task else "", _WHY.get(type(error), "changed meanwhile")] += 1
     return done
 
 
 def _delete(state: State, person: Visitor, found: Sorted) -> int:
     done = 0
-    for ids in _pieces([task.id for task in found.able]):
+    for ids in _pieces(found.able):
         done += tasks_of(state).delete(sa.select(Task).where(Task.id.in_(ids)))
     tally.forget_sums(state.database)
     if done < len(found.able):
@@ -196,14 +200,16 @@ def _delete(state: State, person: Visitor, found: Sorted) -> int:
     return done
 
 
+#: Why one of many could not be done after all.
+_WHY: Mapping[type[STaskError], str] = {AlreadyRunning: "the same waits or runs already", DatabaseBusy: "too busy now"}
 _DO: Mapping[str, Callable[[State, Visitor, Sorted], int]] = {"retry": _retry, "cancel": _cancel, "delete": _delete}
 
 
 def _undo(name: str, chosen: Chosen, found: Sorted) -> dict[str, Any]:
     """How to take it back, where that is possible: what was withdrawn before it started can wait again."""
-    if name != "cancel" or chosen.every or any(task.status != Status.PENDING for task in found.able) or not found.able:
+    if name != "cancel" or chosen.every or found.started or not found.able:
         return {}
-    address = url_for("stask.bulk_act", act="retry", id=",".join(str(task.id) for task in found.able))
+    address = url_for("stask.bulk_act", act="retry", id=",".join(map(str, found.able)))
     return {"undo": {"url": address, "label": "Undo"}}
 
 
@@ -262,27 +268,22 @@ def _pieces(ids: list[int]) -> Iterator[list[int]]:
         yield ids[start : start + _AT_ONCE]
 
 
-def _load(state: State, ids: list[int]) -> list[Task | None]:
-    """The tasks of these ids, in their order; None for each that is gone."""
-    found: list[Task | None] = []
+def _sort_out(state: State, person: Visitor, ids: list[int], *names: str) -> dict[str, Sorted]:
+    """For each act, to which of the tasks it can be done, and why not to the others. Only ids stay in memory."""
+    found = {name: Sorted([], Counter(), set()) for name in names}
     for piece in _pieces(ids):
         tasks = tasks_by_id(state.database, piece)
-        found += [tasks.get(task_id) for task_id in piece]
+        for task_id in piece:
+            task = tasks.get(task_id)
+            for name, each in found.items():
+                if task is None or not person.may("view", task):
+                    each.unable["", "gone"] += 1
+                elif reason := _reason(person, task, name):
+                    each.unable[task_title(task), reason] += 1
+                else:
+                    each.able.append(task_id)
+                    each.started.update([task_id] if task.status != Status.PENDING else [])
     return found
-
-
-def _sort_out(person: Visitor, tasks: list[Task | None], name: str) -> Sorted:
-    """To which of the tasks it can be done, and why not to the others."""
-    able: list[Task] = []
-    unable: Counter[tuple[str, str]] = Counter()
-    for task in tasks:
-        if task is None or not person.may("view", task):
-            unable["", "gone"] += 1
-        elif reason := _reason(person, task, name):
-            unable[task_title(task), reason] += 1
-        else:
-            able.append(task)
-    return Sorted(able, unable)
 
 
 def _reason(person: Visitor, task: Task, name: str) -> str:
