@@ -166,8 +166,11 @@ def print_memory(folder: Path) -> None:
     _app, client, newest = make_site(folder, 0)
     for case in cases(newest, newest):
         _request(client, case.address)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak / (2**20 if sys.platform == "darwin" else 1024))
+    status = Path("/proc/self/status")
+    if status.exists():  # elsewhere the peak of whoever started this process counts, too
+        print(int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024)
+        return
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024))
 
 
 @contextmanager
