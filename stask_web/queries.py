@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from .database import Database
 from .errors import STaskError
-from .models import Attempt, Process, Stat, StatusType, Task, Upload, WorkerRecord
+from .models import Attempt, Process, Schedule, Stat, StatusType, Task, Upload, WorkerRecord
 from .status import Status
 
 M = TypeVar("M", bound=Any)
@@ -260,6 +260,17 @@ def last_tasks(database: Database, identifiers: Sequence[str]) -> dict[str, Task
     ]
     with database.session() as session:
         return {task.identifier: task for task in session.scalars(sa.select(Task).where(Task.id.in_(newest)))}
+
+
+def next_fires(database: Database) -> dict[str, datetime]:
+    """When each worker's next schedule fires: identifier -> moment, without workers that have none."""
+    select = (
+        sa.select(Schedule.identifier, sa.func.min(Schedule.next_fire_at))
+        .where(Schedule.enabled, Schedule.next_fire_at.is_not(None))
+        .group_by(Schedule.identifier)
+    )
+    with database.read() as connection:
+        return {identifier: moment for identifier, moment in connection.execute(select) if moment}
 
 
 def running_tasks(database: Database, limit: int = 100) -> list[Task]:

@@ -17,7 +17,7 @@ from ..errors import STaskError
 from ..formatting import action_specs_of
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
-from ..queries import last_tasks
+from ..queries import last_tasks, next_fires
 from ..state import State, current_state
 from ..status import Status
 from ..text import clean
@@ -55,6 +55,7 @@ class Widget:
     :param state: rest, busy, ended or failed: which look it has now.
     :param task: the task that it shows, None at rest.
     :param last: the last task that ended, for the line at rest.
+    :param next: when a schedule starts it next.
     """
 
     worker: Any
@@ -68,6 +69,7 @@ class Widget:
     state: str = "rest"
     task: Shown | None = None
     last: Shown | None = None
+    next: datetime | None = None
     digest: str = ""
     html: Markup = field(default_factory=Markup)
     error: str = ""
@@ -100,11 +102,13 @@ def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashb
     classes = {record.identifier: state.registry.get(record.identifier) for record in records}
     newest = last_tasks(state.database, list(classes))
     tasks = _tasks(state, newest)
+    fires = next_fires(state.database)
     found = []
     for identifier, cls in classes.items():
         if cls is None or not person.may("view", cls):
             continue
         widget = make_widget(identifier, cls, ui, tasks.get(identifier, []), newest.get(identifier))
+        widget.next = fires.get(identifier)
         _draw(widget)
         found.append(widget)
     return sorted(found, key=_order)

@@ -18,7 +18,9 @@ export function start() {
       if (value === undefined) continue;
       const text = value.toLocaleString(document.documentElement.lang || "en");
       if (place.textContent !== text) place.textContent = text;
-      place.closest("[data-stat-box]")?.classList.toggle("is-zero", value === 0);
+      const box = place.closest("[data-stat-box]");
+      box?.classList.toggle("is-zero", value === 0);
+      if (box?.dataset.statAlarm) box.classList.toggle("tone-failed", counts[box.dataset.statAlarm] > 0);
     }
   });
   hear("list", ({ filter, digest }) => {

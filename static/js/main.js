@@ -6,10 +6,12 @@ import * as copy from "./copy.js";
 import * as depends from "./depends.js";
 import * as dialog from "./dialog.js";
 import * as formcheck from "./formcheck.js";
+import * as hours from "./hours.js";
 import * as keys from "./keys.js";
 import * as launch from "./launch.js";
 import * as lists from "./lists.js";
 import * as live from "./live.js";
+import * as loading from "./loading.js";
 import * as log from "./log.js";
 import * as logcounts from "./logcounts.js";
 import * as logfold from "./logfold.js";
@@ -23,6 +25,6 @@ import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 import * as upload from "./upload.js";
 
-for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, formcheck, showif, depends, upload, copy, log, logfold, logcounts, tasks, tray, lists, rows, time, keys, live]) {
+for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, launch, formcheck, showif, depends, upload, copy, log, logfold, logcounts, tasks, tray, lists, hours, rows, time, keys, live]) {
   behaviour.start();
 }
