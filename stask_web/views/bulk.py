@@ -40,7 +40,7 @@ class Act(NamedTuple):
     :param right: the permission that is asked for each.
     :param verb: on its button.
     :param done: after the number of those that it was done to.
-    :param not_done: after the number of the others.
+    :param undone: after "3 cannot" or "3 could not".
     :param note: what it means, for whoever is asked.
     :param most: how many at once: each of those that start or stop is a transaction of its own.
     """
@@ -48,19 +48,19 @@ class Act(NamedTuple):
     right: str
     verb: str
     done: str
-    not_done: str
+    undone: str
     note: str
     most: int
 
 
 ACTS = {
-    "retry": Act("retry", "Retry", "started again", "could not be retried", "They start again as they were.", 1000),
+    "retry": Act("retry", "Retry", "started again", "be retried", "They start again as they were.", 1000),
     "cancel": Act(
-        "cancel", "Stop", "stopped", "could not be stopped",
+        "cancel", "Stop", "stopped", "be stopped",
         "Waiting ones are withdrawn. Running ones end at their next safe point; what they have done stays done.", 1000,
     ),
     "delete": Act(
-        "delete", "Delete", "deleted", "could not be deleted",
+        "delete", "Delete", "deleted", "be deleted",
         "Their logs, results and uploaded files go with them. This cannot be undone.", 5000,
     ),
 }  # fmt: skip
@@ -126,7 +126,7 @@ def _question(
         verb=act.verb,
         note=act.note,
         count=len(found.able),
-        not_done=_refusals(act, found.unable),
+        not_done=_refusals(act, found.unable, "cannot"),
         changed=changed,
     )
 
@@ -159,7 +159,7 @@ def act() -> ResponseReturnValue:
     if not (given.get("sure") or wants_json()) and (name == "delete" or chosen.every):
         return _question(state, person, wish, name, given)
     found = _sort_out(state, person, chosen.ids, name)[name]
-    if chosen.every and len(found.able) > _number(given.get("count", ""), len(found.able)):
+    if chosen.every and len(found.able) > _number(given.get(f"count_{name}", ""), len(found.able)):
         return _question(state, person, wish, name, given, changed=True)
     done = _DO[name](state, person, found)
     text = _sentence(ACTS[name], done, found.unable)
@@ -307,10 +307,10 @@ def _reason(person: Visitor, task: Task, name: str) -> str:
 
 def _sentence(act: Act, done: int, unable: Counter[tuple[str, str]]) -> str:
     first = f"{number(done)} {act.done}." if done else ""
-    return " ".join(part for part in (first, _refusals(act, unable)) if part)
+    return " ".join(part for part in (first, _refusals(act, unable, "could not")) if part)
 
 
-def _refusals(act: Act, unable: Counter[tuple[str, str]]) -> str:
+def _refusals(act: Act, unable: Counter[tuple[str, str]], verb: str) -> str:
     """Why not, e.g. ``"3 could not be retried: 2 × Import products (completed), Sync stock (still runs)."``"""
     if not unable:
         return ""
@@ -318,7 +318,7 @@ def _refusals(act: Act, unable: Counter[tuple[str, str]]) -> str:
     parts = [_named(title, reason, n) for (title, reason), n in named]
     more = sum(unable.values()) - sum(n for _, n in named)
     parts += [f"{number(more)} more"] if more else []
-    return f"{number(sum(unable.values()))} {act.not_done}: {', '.join(parts)}."
+    return f"{number(sum(unable.values()))} {verb} {act.undone}: {', '.join(parts)}."
 
 
 def _named(title: str, reason: str, n: int) -> str:

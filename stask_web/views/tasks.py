@@ -75,8 +75,9 @@ def tasks() -> ResponseReturnValue:
         "list_filter": wish.live if first_page else None,
         "digest": _digest(state, person, wish, rows) if first_page and wish.live else "",
         "list_url": wish.address(),
+        "is_new": not rows and not wish.params and first_page,
     }
-    if not rows and not wish.params and first_page:
+    if context["is_new"]:
         context["actions"] = _first_acts(state, person)
     if partial() is not None:
         return render("tasks/_list.html", "tasks", **context)
