@@ -177,7 +177,7 @@ def _is_untidy(wish: Wish) -> bool:
     args = request.args
     return (
         any(not value for value in args.values())
-        or "/" in args.get("worker", "")
+        or args.get("worker", "") != wish.worker
         or args.get("period", "") != wish.period
     )
 
