@@ -23,6 +23,7 @@ from .journal import NOTHING, Chunk, Journal
 from .models import Task
 from .state import State
 from .status import Status
+from .text import plain
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
@@ -166,7 +167,7 @@ def line(record: Mapping[str, Any], at: int) -> dict[str, Any]:
         "level": record["l"],
         "kind": record["k"],
         "attempt": record["a"],
-        "message": record.get("m", ""),
+        "message": plain(record.get("m", "")),
     }
     if record.get("c"):
         entry["context"] = record["c"]
