@@ -34,6 +34,15 @@ def fields(html: str) -> dict[str, str]:
     return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form)}
 
 
+def test_the_numbers_as_json(site: Site, admin: FlaskClient, operator: FlaskClient) -> None:
+    for status in (Status.FAILED, Status.COMPLETED, Status.CANCELLED):
+        site.ended(status)
+    site.task()
+    numbers = {"count": 4, "whole": True, "retry": 2, "cancel": 1, "delete": 3}
+    assert admin.get(f"{BULK}?all=1", headers=JSON).get_json() == numbers
+    assert operator.get(f"{BULK}?all=1", headers=JSON).get_json() == numbers | {"delete": 0}
+
+
 # By hand
 
 
@@ -197,6 +206,7 @@ def test_who_may_not_gets_nowhere(site: Site, name: str, act: str, status: int) 
     client = site.client(name)
     assert client.post(BULK, data={"act": act, "id": task_id, "sure": "1"}).status_code == status
     assert client.get(f"{BULK}?act={act}&id={task_id}").status_code == status
+    assert client.get(f"{BULK}?id={task_id}").status_code == (200 if name in ("viewer", "operator") else status)
     assert site.get(task_id).status == Status.FAILED
 
 
