@@ -6,6 +6,7 @@ Nothing here is open by default: a policy that says nothing about a permission s
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TypeVar
@@ -44,6 +45,7 @@ ROLES: Mapping[str, frozenset[str]] = {
 }
 
 _RANKS = {"viewer": 1, "operator": 2, "admin": 3}
+_NAMES_FOR, _NAMES_KEPT = 30.0, 1000
 _NAME_ATTRIBUTES = ("display_name", "full_name", "name", "username", "email")
 
 SelectT = TypeVar("SelectT")
@@ -189,6 +191,21 @@ class CallablePolicy(AccessPolicy):
         except Exception:
             log.exception("The access callable failed for permission %r; the answer is no.", permission)
             return False
+
+
+def name_of(policy: AccessPolicy, user_id: Any) -> str:
+    """The name of whoever started something, "someone" when nobody knows.
+
+    A policy is asked once in half a minute: a list names the same people again and again.
+    """
+    names: dict[Any, tuple[float, str]] = policy.__dict__.setdefault("_stask_names", {})
+    until, name = names.get(user_id, (0.0, ""))
+    if time.monotonic() >= until:
+        if len(names) >= _NAMES_KEPT:
+            names.clear()
+        name = policy.user_name(user_id) or "someone"
+        names[user_id] = (time.monotonic() + _NAMES_FOR, name)
+    return name
 
 
 def load_policy(access: Any) -> AccessPolicy:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, BinaryIO, Literal, cast, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,91 +19,24 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel
 from werkzeug.datastructures import FileStorage, MultiDict
 
-from .errors import STaskError, UploadRefused
-from .formatting import human_size, number
-from .options import ActionSpec, Field, Upload, UploadedPath
+from .errors import UploadRefused
+from .formfields import FILE_KINDS, LIST_KINDS, WHOLE_TEXT, FormField, Preview, holds, preview_of, shown_text
+from .models import Task
+from .options import SENTENCES, ActionSpec, Upload, UploadedPath
 from .storage import Received
 from .uploads import For, Uploads
+
+__all__ = ["FormField", "LaunchForm", "Preview", "preview_of", "read_start"]
 
 log = logging.getLogger(__name__)
 
 #: Suffix of the hidden field that carries the token of an upload.
 UPLOAD = "__upload"
 CHECK, PRIORITY, START_AT, ZONE, FORM_KEY = "_check", "_priority", "_start_at", "_zone", "_form_key"
-PREVIEW_ROWS = 5
-_LIST_KINDS = ("multiselect", "files")
-_WHOLE_TEXT = ("text", "textarea")
-
-
-@dataclass(frozen=True)
-class Preview:
-    """The first rows of a table as it was read."""
-
-    header: list[str]
-    rows: list[list[str]]
-    note: str
-
-
-@dataclass
-class FormField:
-    """One field on the page.
-
-    :param spec: what is known of it.
-    :param text: what it shows; a list for fields with several values.
-    """
-
-    spec: Field
-    text: Any = ""
-    error: str = ""
-    files: list[Received] = field(default_factory=list)
-    choices: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """Its name in the form."""
-        return self.spec.name
-
-    @property
-    def kind(self) -> str:
-        """Which template draws it."""
-        return self.spec.kind
-
-    @property
-    def described_by(self) -> str:
-        """The ids of its help and its error."""
-        return f"help-{self.name} error-{self.name}" if self.spec.help else f"error-{self.name}"
-
-    @property
-    def optional(self) -> bool:
-        """Whether it may stay empty: nobody must fill it in, and there is no default that is used instead."""
-        return not self.spec.required and self.kind != "checkbox" and self.spec.default in (None, "", [], {}, ())
-
-    @property
-    def more(self) -> bool:
-        """Whether it stands under "More". A file and one with an error never hide."""
-        return self.optional and not self.error and self.kind not in ("file", "files")
-
-    @property
-    def html_attrs(self) -> dict[str, Any]:
-        """The constraints for HTML; a number without a step takes any."""
-        attrs = dict(self.spec.attrs)
-        if self.kind == "decimal":
-            attrs.pop("step", None)
-        elif self.kind == "number":
-            attrs.setdefault("step", "any")
-        return attrs
-
-    def chosen(self, value: str) -> bool:
-        """Whether a choice is the chosen one."""
-        return value in self.text if isinstance(self.text, list) else value == self.text
-
-    def size(self, file: Received) -> str:
-        """A file's size in words."""
-        return human_size(file.size)
-
-    def preview(self, file: Received) -> Preview | None:
-        """The first rows of a file, None when it is no table."""
-        return preview_of(file)
+#: A form that sends this wants to be asked first. A page asks by itself where there is JavaScript.
+ASK = "_ask"
+#: A moment that is over is a mistake, unless it has only just gone by.
+JUST_NOW = timedelta(minutes=2)
 
 
 class LaunchForm:
@@ -116,10 +49,17 @@ class LaunchForm:
     def __init__(self, identifier: str, spec: ActionSpec, user: Any, uploads: Uploads, limit: int) -> None:
         self.identifier = identifier
         self.spec = spec
-        self.fields = [FormField(item, _text(item, item.default)) for item in spec.fields()]
+        fields = spec.fields()
+        names = [item.name for item in fields]
+        self.fields = [
+            FormField(item, shown_text(item, item.default), depends=item.depends_on(names)) for item in fields
+        ]
         self.error = ""
+        self.start_error = ""
         self.priority = spec.priority
         self.start_at = ""
+        self.zone = ""
+        self.look_at_conditions()
         self._user = user
         self._uploads = uploads
         self._limit = limit
@@ -132,15 +72,52 @@ class LaunchForm:
             if item.name not in values or item.kind == "secret":
                 continue
             value = values[item.name]
-            if item.kind in ("file", "files"):
+            if item.kind in FILE_KINDS:
                 item.files = self._known_files(item, value if isinstance(value, list) else [value])
             else:
-                item.text = _text(item.spec, value)
+                item.text = shown_text(item.spec, value)
+        self.look_at_conditions()
 
     def fill_query(self, query: MultiDict[str, str]) -> None:
         """Show what the address says: ``?format=csv``."""
         texts = {item.name: query.getlist(item.name) for item in self.fields if item.name in query}
         self.fill({name: values if len(values) > 1 else values[0] for name, values in texts.items()})
+
+    def recall(self, task: Task) -> None:
+        """Show what an older task was started with, and say at their fields what has to be given anew."""
+        meta = task.meta or {}
+        self.fill(meta)
+        self.priority = task.priority
+        for item in self.fields:
+            if item.kind == "secret" and task.secrets:
+                item.note = "A secret is not shown again. Enter it anew, if it is needed."
+            lost = _lost_files(item, meta.get(item.name)) if item.kind in FILE_KINDS else []
+            if lost:
+                item.note = f"{', '.join(f'“{name}”' for name in lost)} cannot be used again. Choose it anew."
+
+    def look_at_conditions(self) -> None:
+        """Work out which fields are asked for, now that the others have their values."""
+        known = {item.name: item for item in self.fields}
+        for _ in self.fields:  # a condition may hang on a field that has one itself
+            for item in self.fields:
+                item.asked = holds(item.spec.show_if, known)
+
+    @property
+    def sections(self) -> list[tuple[str, list[FormField]]]:
+        """The fields that do not stand under "More", in their order; neighbours of one group together."""
+        found: list[tuple[str, list[FormField]]] = []
+        for item in self.fields:
+            if item.more:
+                continue
+            if not found or found[-1][0] != item.spec.group:
+                found.append((item.spec.group, []))
+            found[-1][1].append(item)
+        return found
+
+    @property
+    def further(self) -> list[FormField]:
+        """The fields under "More"."""
+        return [item for item in self.fields if item.more]
 
     def load_choices(self) -> None:
         """Ask for the choices, which may depend on the values. A source that fails leaves an error at its field."""
@@ -161,21 +138,23 @@ class LaunchForm:
         """
         values: dict[str, Any] = {}
         for item in self.fields:
-            if item.kind in ("file", "files"):
+            if item.kind in FILE_KINDS:
                 self._read_files(item, form, files, values)
             else:
                 self._read_text(item, form, values)
+        self._forget_what_is_not_asked(values)
         if self.spec.dry_run and form.get(CHECK):
             values[self.spec.dry_run] = True
         self.priority = form.get(PRIORITY) or self.spec.priority
         self.start_at = form.get(START_AT, "")
+        self.zone = form.get(ZONE, "")
         return values
 
     def read_json(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a JSON object. Files are named by their uploads' tokens; a path from outside is never taken."""
         values: dict[str, Any] = {}
         for item in self.fields:
-            if item.kind in ("file", "files"):
+            if item.kind in FILE_KINDS:
                 given = body.get(item.name + UPLOAD, body.get(item.name))
                 tokens = [str(token) for token in (given if isinstance(given, list) else [given]) if token]
                 self._read_files(
@@ -195,7 +174,8 @@ class LaunchForm:
 
     def errors(self) -> dict[str, str]:
         """Field name -> sentence."""
-        return {item.name: item.error for item in self.fields if item.error}
+        found = {item.name: item.error for item in self.fields if item.error}
+        return found | ({START_AT: self.start_error} if self.start_error else {})
 
     def take_errors(self, errors: Mapping[str, str]) -> None:
         """Put sentences at their fields; what belongs to none goes on top."""
@@ -208,22 +188,30 @@ class LaunchForm:
                 loose.append(f"{name}: {sentence}" if name else sentence)
         self.error = " ".join(loose)
 
+    def _forget_what_is_not_asked(self, values: dict[str, Any]) -> None:
+        """A field whose condition does not hold has no value: its default counts, whatever was sent."""
+        self.look_at_conditions()
+        for item in self.fields:
+            if not item.asked:
+                values.pop(item.name, None)
+                item.error = ""
+
     def _read_text(self, item: FormField, form: MultiDict[str, str], values: dict[str, Any]) -> None:
         sent = form.getlist(item.name)
         if item.kind == "checkbox":
             item.text = bool(sent) and sent[-1] not in ("", "0", "false", "off")
             values[item.name] = item.text
-        elif item.kind in _LIST_KINDS:
+        elif item.kind in LIST_KINDS:
             item.text = [text for text in sent if text]
             values[item.name] = [self._choice(item, text) for text in item.text]
-        else:
-            text = sent[-1] if sent else ""
+        elif sent:
+            text = sent[-1]
             item.text = "" if item.kind == "secret" else text
-            self._read_one(item, text.strip() if item.kind not in (*_WHOLE_TEXT, "secret") else text, values)
+            self._read_one(item, text.strip() if item.kind not in (*WHOLE_TEXT, "secret") else text, values)
 
     def _read_one(self, item: FormField, text: str, values: dict[str, Any]) -> None:
         if not text:
-            if item.kind in _WHOLE_TEXT and not item.spec.required and item.spec.default is not None:
+            if item.kind in WHOLE_TEXT and not item.spec.required and item.spec.default is not None:
                 values[item.name] = ""
             return
         if item.kind == "json":
@@ -235,6 +223,8 @@ class LaunchForm:
                 )
             item.error = item.error or self._path_error(item)
             return
+        if item.kind == "decimal":
+            text = _with_point(text)
         values[item.name] = self._choice(item, text) if item.kind in ("select", "radio") else text
 
     def _path_error(self, item: FormField) -> str:
@@ -267,7 +257,7 @@ class LaunchForm:
         elif paths:
             values[item.name] = paths[0]
         elif item.spec.required and not item.error:
-            item.error = "Choose a file."
+            item.error = SENTENCES["file"]
 
     def _receive(self, item: FormField, file: FileStorage) -> Received:
         stream = cast(BinaryIO, file.stream)
@@ -308,24 +298,21 @@ def read_start(text: str, zone: str) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def preview_of(file: Received) -> Preview | None:
-    """The first rows of an uploaded table as the action will read them; None when it is no table or cannot be read."""
-    from .tables import read_table
+def is_over(moment: datetime | None) -> bool:
+    """Whether a moment to start at lies in the past, by more than it takes to fill in a form."""
+    return moment is not None and moment < datetime.now(UTC) - JUST_NOW
 
-    if not file.name.lower().endswith((".csv", ".tsv", ".txt")):
-        return None
-    try:
-        table = read_table(file.path)
-        rows = [
-            [row.values.get(name, "") for name in table.header]
-            for row, _ in zip(table.rows(), range(PREVIEW_ROWS), strict=False)
-        ]
-    except (STaskError, OSError, ValueError):
-        return None
-    mark = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}.get(table.delimiter, table.delimiter)
-    return Preview(
-        list(table.header), rows, f"{number(len(table.header))} columns · {table.encoding} · separated by {mark}"
-    )
+
+def _lost_files(item: FormField, given: Any) -> list[str]:
+    """The names of files that an older task had, and that this form could not take over."""
+    parts = given if isinstance(given, list) else [given]
+    names = [str(part["name"]) for part in parts if isinstance(part, Mapping) and "name" in part]
+    return [name for name in names if name not in {file.name for file in item.files}]
+
+
+def _with_point(text: str) -> str:
+    """A decimal comma as a point. Three digits after it may as well be thousands: that is left, and asked about."""
+    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d+,(?:\d{1,2}|\d{4,})", text) else text
 
 
 def _literals(annotation: Any) -> list[Any]:
@@ -344,28 +331,3 @@ def _holds_upload(annotation: Any) -> bool:
             _holds_upload(info.annotation) or any(isinstance(mark, Upload) for mark in info.metadata) for info in infos
         )
     return any(isinstance(part, Upload) or _holds_upload(part) for part in get_args(annotation))
-
-
-_TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
-    (datetime, lambda value: value.strftime("%Y-%m-%dT%H:%M")),
-    (date, lambda value: value.isoformat()),
-    (time, lambda value: value.strftime("%H:%M")),
-    (Enum, lambda value: str(value.value)),
-)
-
-
-def _text(item: Field, value: Any) -> Any:
-    """A value as its field shows it."""
-    if item.kind == "checkbox":
-        return value not in (None, False, "", "0", "false", "off")
-    if item.kind in _LIST_KINDS:
-        return (
-            []
-            if value is None
-            else [str(part) for part in (value if isinstance(value, list | tuple | set) else [value])]
-        )
-    if value is None or item.kind in ("secret", "file"):
-        return ""
-    if item.kind == "json" and not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    return next((write(value) for cls, write in _TEXTS if isinstance(value, cls)), str(value))

@@ -17,12 +17,13 @@ from urllib.parse import parse_qsl
 
 import sqlalchemy as sa
 
-from . import queries
+from . import access, filters, listing, queries
 from .formatting import Surroundings, task_json
 from .journal import NOTHING, Chunk, Journal
 from .models import Task
 from .state import State
 from .status import Status
+from .text import plain
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
@@ -122,7 +123,7 @@ def name_of(state: State, user_id: Any) -> str:
     if user_id is None:
         return ""
     try:
-        return state.policy.user_name(user_id) or "someone"
+        return access.name_of(state.policy, user_id)
     except Exception:
         _log.exception("The access policy could not name the user %r.", user_id)
         return "someone"
@@ -166,7 +167,7 @@ def line(record: Mapping[str, Any], at: int) -> dict[str, Any]:
         "level": record["l"],
         "kind": record["k"],
         "attempt": record["a"],
-        "message": record.get("m", ""),
+        "message": plain(record.get("m", "")),
     }
     if record.get("c"):
         entry["context"] = record["c"]
@@ -191,8 +192,7 @@ def list_news(state: State, text: str) -> dict[str, Any]:
     :raises BadFilter: for anything else.
     """
     select, limit = _select(text)
-    with state.database.read() as connection:
-        ids = list(connection.scalars(select.order_by(Task.id.desc()).limit(limit)))
+    ids = listing.newest_ids(state.database, select, limit)
     return {"filter": text, "digest": digest_of(ids)}
 
 
@@ -202,7 +202,7 @@ def digest_of(ids: Iterable[int]) -> str:
 
 
 def _select(text: str) -> tuple[sa.Select[Any], int]:
-    select, limit = sa.select(Task.id), LIST_SIZE
+    select, limit = sa.select(Task), LIST_SIZE
     if len(text) > _FILTER_LIMIT:
         raise BadFilter(text)
     for name, value in parse_qsl(text, keep_blank_values=True):
@@ -212,7 +212,7 @@ def _select(text: str) -> tuple[sa.Select[Any], int]:
             elif name == "action":
                 select = select.where(Task.action == value)
             elif name == "status":
-                select = select.where(Task.status == Status[value.upper()])
+                select = select.where(*filters.LOOKS[value])
             elif name == "limit" and 1 <= int(value) <= 100:
                 limit = int(value)
             else:

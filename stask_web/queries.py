@@ -12,10 +12,12 @@ import sqlalchemy as sa
 
 from .database import Database
 from .errors import STaskError
-from .models import Attempt, Process, Stat, Task, Upload, WorkerRecord
+from .models import Attempt, Process, Schedule, Stat, StatusType, Task, Upload, WorkerRecord
 from .status import Status
 
 M = TypeVar("M", bound=Any)
+#: The status where the index on the end is the one to use: SQLite would take that on the status, and read all of it.
+_STATUS: sa.ColumnElement[Any] = sa.literal_column("+s_tasks.status", StatusType)
 
 
 class Query(Generic[M]):
@@ -149,6 +151,12 @@ def task_or_none(database: Database, task_id: int) -> Task | None:
         return session.get(Task, task_id)
 
 
+def task_by_unique_key(database: Database, key: str | None) -> Task | None:
+    """The task that waits or runs and lets no other of its kind start."""
+    with database.session() as session:
+        return session.scalars(sa.select(Task).where(Task.unique_key == key)).first() if key else None
+
+
 def tasks_by_id(database: Database, ids: Iterable[int]) -> dict[int, Task]:
     """Several tasks in one query: id -> task."""
     wanted = list(ids)
@@ -223,11 +231,11 @@ def board_counts(database: Database, midnight: datetime, day_ago: datetime) -> d
     :param day_ago: the begin of the last 24 hours.
     :returns: pending, running, completed_today, failed_24h, unseen (of those failures, not opened by anybody), total.
     """
-    failed = (Task.status == Status.FAILED, Task.finished_at >= day_ago)
+    failed = (_STATUS == Status.FAILED, Task.finished_at >= day_ago)
     parts = {
         "pending": _number(sa.func.count(Task.id), Task.status == Status.PENDING),
         "running": _number(sa.func.count(Task.id), Task.status == Status.RUNNING),
-        "completed_today": _number(sa.func.count(), Task.status == Status.COMPLETED, Task.finished_at >= midnight),
+        "completed_today": _number(sa.func.count(), _STATUS == Status.COMPLETED, Task.finished_at >= midnight),
         "failed_24h": _number(sa.func.count(), *failed),
         "unseen": _number(sa.func.count(), *failed, Task.seen_at.is_(None)),
         "ended": sa.select(sa.func.coalesce(sa.func.sum(Stat.n - Stat.gone), 0)).scalar_subquery(),
@@ -252,6 +260,17 @@ def last_tasks(database: Database, identifiers: Sequence[str]) -> dict[str, Task
     ]
     with database.session() as session:
         return {task.identifier: task for task in session.scalars(sa.select(Task).where(Task.id.in_(newest)))}
+
+
+def next_fires(database: Database) -> dict[str, datetime]:
+    """When each worker's next schedule fires: identifier -> moment, without workers that have none."""
+    select = (
+        sa.select(Schedule.identifier, sa.func.min(Schedule.next_fire_at))
+        .where(Schedule.enabled, Schedule.next_fire_at.is_not(None))
+        .group_by(Schedule.identifier)
+    )
+    with database.read() as connection:
+        return {identifier: moment for identifier, moment in connection.execute(select) if moment}
 
 
 def running_tasks(database: Database, limit: int = 100) -> list[Task]:
@@ -305,25 +324,38 @@ def _mean_duration(database: Database, identifier: str, action: str) -> float | 
     return seconds / int(n) if n and n >= USUAL_RUNS else None
 
 
+_HOURS_FOR = 30.0
+_hours: WeakKeyDictionary[Database, tuple[float, list[dict[str, Any]]]] = WeakKeyDictionary()
+
+
 def hourly(database: Database, hours: int = 24, now: datetime | None = None) -> list[dict[str, Any]]:
-    """How many tasks ended well or failed in each of the last hours, oldest first: dicts of hour, completed, failed."""
+    """How many tasks ended well or failed in each of the last hours, oldest first: dicts of hour, completed, failed.
+
+    Hours that are over are counted once in half a minute.
+    """
     end = (now or datetime.now(UTC)).replace(minute=0, second=0, microsecond=0)
     start = end - timedelta(hours=hours - 1)
     rows: list[dict[str, Any]] = [
         {"hour": start + timedelta(hours=number), "completed": 0, "failed": 0} for number in range(hours)
     ]
+    until, known = _hours.get(database, (0.0, []))
+    is_known = time.monotonic() < until and [row["hour"] for row in known] == [row["hour"] for row in rows]
+    if is_known:
+        rows[:-1] = [{**row} for row in known[:-1]]
     ended = sa.type_coerce(Task.finished_at, sa.Double)
     since: Any = (ended - start.timestamp()) / 3600
     # SQLite cuts when it casts and may lack floor(); the others round when they cast.
     number = sa.cast(since if database.dialect == "sqlite" else sa.func.floor(since), sa.Integer).label("number")
     select = (
         sa.select(number, Task.status, sa.func.count())
-        .where(Task.status.in_([Status.COMPLETED, Status.FAILED]), Task.finished_at >= start)
+        .where(_STATUS.in_([Status.COMPLETED, Status.FAILED]), Task.finished_at >= (end if is_known else start))
         .group_by("number", Task.status)
     )
     with database.read() as connection:
         for index, status, n in connection.execute(select):
             rows[min(int(index), hours - 1)][Status(status).text] += int(n)
+    if not is_known:
+        _hours[database] = (time.monotonic() + _HOURS_FOR, [{**row} for row in rows])
     return rows
 
 

@@ -56,6 +56,8 @@ def dashboard() -> ResponseReturnValue:
     state = current_state()
     if partial() == "recent":
         return render("dashboard/_recent.html", **_recent(state))
+    if partial() == "hours":
+        return render("dashboard/_hours.html", hours=_hours(state))
     counts = news.counts(state)
     recent = _recent(state)
     if wants_json():

@@ -8,18 +8,20 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, jsonify, make_response, redirect, request, url_for
+from flask import Blueprint, abort, jsonify, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..creation import unique_key
 from ..errors import AlreadyRunning, DatabaseBusy, InvalidOptions, TransactionOpen
 from ..formatting import ago
-from ..forms import FORM_KEY, START_AT, ZONE, LaunchForm, read_start
+from ..forms import CHECK, FORM_KEY, START_AT, ZONE, LaunchForm, is_over, read_start
 from ..models import Task, user_key
 from ..options import ActionSpec
-from ..queries import task_or_none
+from ..queries import task_by_unique_key, task_or_none
 from ..state import State, current_state
 from ..status import PRIORITIES
 from ..uploads import Uploads
+from . import confirm
 from .page import render
 from .visitor import partial, the_action, visitor, wants_json
 
@@ -39,11 +41,13 @@ def run(identifier: str, action: str) -> ResponseReturnValue:
     form = _form(identifier, spec)
     source = _source(identifier, spec)
     if source is not None:
-        form.fill(source.meta or {})
+        form.recall(source)
     form.fill_query(request.args)
     if wants_json():
         return jsonify(_describe(form))
-    return _page(cls, form)
+    if partial() == "field":
+        return _field(form, request.args.get("field", ""))
+    return _page(cls, form, note=_runs_already(form))
 
 
 def launch(identifier: str, action: str) -> ResponseReturnValue:
@@ -65,7 +69,13 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
         form.error = "Choose a priority: high, normal or low."
     if form.errors() or form.error:
         return _refused(cls, form, 422)
+    if body is None:
+        confirm.unseal(state, form, values)
+        if request.form.get(confirm.BACK):
+            return _page(cls, form)
     try:
+        if body is None and confirm.must_ask(form, check_only=bool(request.form.get(CHECK))):
+            return confirm.question(state, form, values, _post_url(form), form_key)
         task = state.tasks.create(
             identifier, spec.name, values, form.priority, visitor().id, start_at=start_at, form_key=form_key
         )
@@ -84,7 +94,7 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
 
 
 def _page(
-    cls: type[Any], form: LaunchForm, *, status: int = 200, link: dict[str, str] | None = None
+    cls: type[Any], form: LaunchForm, *, link: dict[str, str] | None = None, note: dict[str, str] | None = None
 ) -> ResponseReturnValue:
     form.load_choices()
     template = "launch/_form.html" if partial() is not None else "launch/page.html"
@@ -93,12 +103,29 @@ def _page(
         "form": form,
         "spec": form.spec,
         "form_key": secrets.token_urlsafe(24),
-        "post_url": url_for("stask.launch", identifier=form.identifier, action=form.spec.name),
+        "post_url": _post_url(form),
+        "field_url": url_for("stask.run", identifier=form.identifier, action=form.spec.name),
         "upload_url": f"{url_for('stask.dashboard')}workers/{form.identifier}/uploads",
         "in_dialog": partial() is not None,
         "link": link,
+        "note": note,
+        "consequence": confirm.consequence(form),
+        "zone": datetime.now().astimezone().tzname(),
     }
     return render(template, "dashboard", **context)
+
+
+def _post_url(form: LaunchForm) -> str:
+    return url_for("stask.launch", identifier=form.identifier, action=form.spec.name)
+
+
+def _field(form: LaunchForm, name: str) -> ResponseReturnValue:
+    """One field anew, when another one has changed on which its choices depend."""
+    form.load_choices()
+    field = next((item for item in form.fields if item.name == name), None)
+    if field is None:
+        abort(404)
+    return render("launch/_field.html", "dashboard", field=field, form=form, spec=form.spec)
 
 
 def _started(task: Task) -> ResponseReturnValue:
@@ -141,12 +168,24 @@ def _running_already(cls: type[Any], form: LaunchForm, task_id: int) -> Response
     if task is None or not visitor().may("view", task):
         form.error = "This is running already, and only one may run at a time. Try again when it is over."
         return _again(cls, form, 409, {})
-    who = visitor().name_of(task.started_by)
-    by = f"{who} started it" if who else "It was started"
-    form.error = (
-        f"This is running already, and only one may run at a time. {by} {ago(task.started_at or task.created_at)}."
-    )
+    form.error = f"This is running already, and only one may run at a time. {_who_since(task)}"
     return _again(cls, form, 409, {"url": url_for("stask.task", task_id=task_id), "link": "Watch it"})
+
+
+def _who_since(task: Task) -> str:
+    who = visitor().name_of(task.started_by)
+    return f"{f'{who} started it' if who else 'It was started'} {ago(task.started_at or task.created_at)}."
+
+
+def _runs_already(form: LaunchForm) -> dict[str, str] | None:
+    """Of an action that may run only once at a time: who runs it now, said before anybody fills in the form."""
+    if form.spec.unique is not True:
+        return None
+    task = task_by_unique_key(current_state().database, unique_key(form.identifier, form.spec, {}))
+    if task is None or not visitor().may("view", task):
+        return None
+    text = f"This is running already, and only one may run at a time. {_who_since(task)}"
+    return {"text": text, "url": url_for("stask.task", task_id=task.id), "link": "Watch it"}
 
 
 def _describe(form: LaunchForm) -> dict[str, Any]:
@@ -207,10 +246,13 @@ def _source(identifier: str, spec: ActionSpec) -> Task | None:
 
 def _start_at(form: LaunchForm, text: str, zone: str) -> datetime | None:
     try:
-        return read_start(text, zone)
+        moment = read_start(text, zone)
     except (ValueError, OverflowError):
-        form.error = "Enter when it is to start, for example 2026-12-31 18:30, or leave that empty."
+        form.start_error = "Enter when it is to start, for example 2026-12-31 18:30, or leave this empty."
         return None
+    if not request.is_json and is_over(moment):
+        form.start_error = "This moment is over. Choose a later one, or leave this empty to start at once."
+    return moment
 
 
 # -- how often

@@ -48,6 +48,15 @@ class ShownFile:
         return "Download refused rows" if self.kind == "refused" else "Download"
 
 
+#: A form with more fields is a page of its own.
+MOST_IN_DIALOG = 10
+
+
+def fits_dialog(spec: ActionSpec) -> bool:
+    """Whether an action's form is short enough for a dialog."""
+    return spec.model is None or len(spec.model.model_fields) <= MOST_IN_DIALOG
+
+
 class Shown:
     """One task, ready to be drawn.
 
@@ -146,6 +155,11 @@ class Shown:
     def may_repeat(self) -> bool:
         """Whether he may launch the same action anew."""
         return self.ended and self.spec is not None and self.person.may("launch", self.spec)
+
+    @property
+    def form_in_dialog(self) -> bool:
+        """Whether the form of its action opens in a dialog."""
+        return self.spec is not None and fits_dialog(self.spec)
 
     @property
     def stop_word(self) -> str:

@@ -10,6 +10,7 @@ from flask import Blueprint, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import DatabaseBusy
+from ..forms import ASK
 from ..models import Attempt, Task
 from ..queries import attempts
 from ..state import State, current_state
@@ -27,8 +28,6 @@ PARTS = {
     "live": "task/_live.html",
     "progress": "widgets/progress.html",
 }
-#: A form that sends this wants to be asked first. The page asks by itself where there is JavaScript.
-ASK = "_ask"
 
 
 def register(bp: Blueprint) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
-from ..access import AccessPolicy
+from ..access import AccessPolicy, name_of
 from ..formatting import action_spec
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
@@ -34,7 +34,6 @@ class Visitor:
         self.policy = policy
         self.user = user
         self.id = policy.user_id(user)
-        self._names: dict[Any, str] = {}
 
     def may(self, permission: str, target: Any = None) -> bool:
         """Whether he may do that to the target."""
@@ -47,11 +46,7 @@ class Visitor:
 
     def name_of(self, user_id: Any) -> str:
         """The name of whoever started something; "" when nobody did, "someone" when nobody knows him."""
-        if user_id is None:
-            return ""
-        if user_id not in self._names:
-            self._names[user_id] = self.policy.user_name(user_id) or "someone"
-        return self._names[user_id]
+        return "" if user_id is None else name_of(self.policy, user_id)
 
 
 def visitor() -> Visitor:

@@ -17,13 +17,13 @@ from ..errors import STaskError
 from ..formatting import action_specs_of
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
-from ..queries import last_tasks
+from ..queries import last_tasks, next_fires
 from ..state import State, current_state
 from ..status import Status
 from ..text import clean
 from .own_templates import render_own
 from .page import Ui
-from .shown import Shown, show_all
+from .shown import Shown, fits_dialog, show_all
 from .visitor import Visitor, ask_visitor, known_visitor, running_now, visitor
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class ActionButton:
     url: str
     post_url: str
     has_form: bool
+    in_dialog: bool
     form_key: str
 
 
@@ -54,6 +55,7 @@ class Widget:
     :param state: rest, busy, ended or failed: which look it has now.
     :param task: the task that it shows, None at rest.
     :param last: the last task that ended, for the line at rest.
+    :param next: when a schedule starts it next.
     """
 
     worker: Any
@@ -67,6 +69,7 @@ class Widget:
     state: str = "rest"
     task: Shown | None = None
     last: Shown | None = None
+    next: datetime | None = None
     digest: str = ""
     html: Markup = field(default_factory=Markup)
     error: str = ""
@@ -99,11 +102,13 @@ def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashb
     classes = {record.identifier: state.registry.get(record.identifier) for record in records}
     newest = last_tasks(state.database, list(classes))
     tasks = _tasks(state, newest)
+    fires = next_fires(state.database)
     found = []
     for identifier, cls in classes.items():
         if cls is None or not person.may("view", cls):
             continue
         widget = make_widget(identifier, cls, ui, tasks.get(identifier, []), newest.get(identifier))
+        widget.next = fires.get(identifier)
         _draw(widget)
         found.append(widget)
     return sorted(found, key=_order)
@@ -176,6 +181,7 @@ def _button(identifier: str, spec: ActionSpec) -> ActionButton:
         url=url_for("stask.run", identifier=identifier, action=spec.name),
         post_url=url_for("stask.launch", identifier=identifier, action=spec.name),
         has_form=bool(spec.confirm or (spec.model is not None and spec.model.model_fields)),
+        in_dialog=fits_dialog(spec),
         form_key=secrets.token_urlsafe(18),
     )
 

@@ -25,9 +25,11 @@ async function send(form, button) {
     if (said.url && form.hasAttribute("data-go")) return void location.assign(said.url);
     tell("toast", { text: said.message ?? form.dataset.done, undo: said.undo });
     tell("poke");
-    if (said.identifier) tell("worker", said);
+    // An Undo stands outside of the widget that it is about.
+    const identifier = said.identifier ?? said.task?.identifier;
+    if (identifier) tell("worker", { identifier });
     const region = form.closest("[data-partial]");
-    if (region) await refresh(region).catch(() => {});
+    if (region && region.dataset.widget !== identifier) await refresh(region).catch(() => {});
   } catch (error) {
     fail(form, error);
   } finally {

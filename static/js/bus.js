@@ -7,7 +7,8 @@
 //   list      {filter, digest}
 //   link      {live, since}           whether news arrive; since when not
 //   changed   {root}                  new elements are on the page
-//   worker    {identifier, active}    somebody here turned it on or off
+//   worker    {identifier}            somebody here did something to it or to a task of it
+//   waiting   {count}                 answers that somebody waits for
 //   poke      {}                      something was posted: look now
 //   toast     {text, tone}
 

@@ -35,7 +35,7 @@ export async function sendFile(file, url, purpose, { signal, progress }) {
 }
 
 const put = (body, url, signal) =>
-  ask(url, { method: "PUT", body, headers: { "Content-Type": "application/octet-stream" }, signal });
+  ask(url, { method: "PUT", body, quiet: true, headers: { "Content-Type": "application/octet-stream" }, signal });
 
 /** Try again what failed in passing, ever more slowly, and give up after a quarter of a minute. */
 async function stubborn(send, signal) {

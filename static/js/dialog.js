@@ -43,6 +43,26 @@ async function open(link) {
 }
 
 /**
+ * Ask a question that the server has drawn.
+ * @param {string} html with buttons `[data-confirm-yes]` and `[data-confirm-no]`
+ * @returns {Promise<boolean>}
+ */
+export async function ask(html) {
+  const dialog = Object.assign(document.createElement("dialog"), { className: "dialog" });
+  dialog.append(parse(html));
+  const title = dialog.querySelector("h1, h2");
+  if (title) dialog.setAttribute("aria-labelledby", (title.id ||= "question-title"));
+  const before = document.activeElement;
+  root.append(dialog);
+  try {
+    return await confirmed(dialog);
+  } finally {
+    dialog.remove();
+    before?.focus({ preventScroll: true });
+  }
+}
+
+/**
  * Ask before a form is sent. The question is a `<dialog>` of the page, drawn by the server.
  * @param {HTMLDialogElement} dialog its buttons are `[data-confirm-yes]` and `[data-confirm-no]`
  * @returns {Promise<boolean>}

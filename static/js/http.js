@@ -1,6 +1,10 @@
 // One way to ask the server. Each way it can fail has a name of its own.
 
+import { tell } from "./bus.js";
 import { root } from "./dom.js";
+
+let waiting = 0;
+const wait = (change) => tell("waiting", { count: (waiting += change) });
 
 /** No answer came: what was typed is kept, and one may try again. */
 export class Offline extends Error {}
@@ -23,10 +27,21 @@ export class Refused extends Error {
 
 /**
  * @param {string} url
- * @param {{method?: string, body?: BodyInit, html?: boolean, headers?: object, signal?: AbortSignal}} options
+ * @param {{method?: string, body?: BodyInit, html?: boolean, headers?: object, signal?: AbortSignal, quiet?: boolean}} options
+ *   `quiet`: nobody waits for this answer
  * @returns {Promise<Response>} an answer of 200-299, or 304
  */
-export async function ask(url, { html = false, headers = {}, ...options } = {}) {
+export async function ask(url, { quiet = false, ...options } = {}) {
+  if (quiet) return send(url, options);
+  wait(+1);
+  try {
+    return await send(url, options);
+  } finally {
+    wait(-1);
+  }
+}
+
+async function send(url, { html = false, headers = {}, ...options }) {
   const sent = { Accept: html ? "text/html" : "application/json", "X-Requested-With": "fetch", ...headers };
   if (options.method && options.method !== "GET") sent["X-CSRFToken"] = root.dataset.csrf ?? "";
   const answer = await fetch(url, { credentials: "same-origin", redirect: "manual", ...options, headers: sent }).catch((error) => {

@@ -1,8 +1,10 @@
 // The launch form: sent without leaving the page, and whatever goes wrong, nothing typed is lost.
 
 import { tell } from "./bus.js";
+import { ask as question } from "./dialog.js";
 import { addressOf, on } from "./dom.js";
 import * as draft from "./draft.js";
+import { check } from "./formcheck.js";
 import * as errors from "./formerrors.js";
 import { Offline, Refused, SignedOut, ask } from "./http.js";
 import { refresh } from "./tasks.js";
@@ -18,17 +20,28 @@ export function start() {
 }
 
 async function send(form, button) {
-  const restore = busy(form, button);
   errors.clear(form);
+  const wrong = check(form);
+  if (wrong) return void errors.show(form, wrong);
+  const restore = busy(form, button);
   try {
     await uploads(form);
-    const answer = await ask(addressOf(form), { method: "POST", body: new FormData(form, button) });
-    started(form, await answer.json());
+    const values = new FormData(form, button);
+    let answer = await post(form, values);
+    // The author of the action wants it to be asked first; the server has found the values good.
+    if (answer.confirm) {
+      if (!(await question(answer.confirm))) return void restore();
+      values.set("_confirmed", "1");
+      answer = await post(form, values);
+    }
+    started(form, answer);
   } catch (error) {
     restore();
     refused(form, button, error);
   }
 }
+
+const post = (form, body) => ask(addressOf(form), { method: "POST", body }).then((answer) => answer.json());
 
 /** "Starting…" on the button that was pressed; the others wait too. */
 function busy(form, button) {

@@ -18,7 +18,9 @@ export function start() {
       if (value === undefined) continue;
       const text = value.toLocaleString(document.documentElement.lang || "en");
       if (place.textContent !== text) place.textContent = text;
-      place.closest("[data-stat-box]")?.classList.toggle("is-zero", value === 0);
+      const box = place.closest("[data-stat-box]");
+      box?.classList.toggle("is-zero", value === 0);
+      if (box?.dataset.statAlarm) box.classList.toggle("tone-failed", counts[box.dataset.statAlarm] > 0);
     }
   });
   hear("list", ({ filter, digest }) => {
@@ -32,8 +34,8 @@ export function start() {
   });
 }
 
-/** Someone reads or is about to click in it. */
-const inUse = (list) => list.matches(":hover, :focus-within") && !list.hasAttribute("data-list-calm");
+/** Someone reads or is about to click in it, or has chosen rows of it. */
+const inUse = (list) => list.matches(":hover, :focus-within, :has([data-pick]:checked)") && !list.hasAttribute("data-list-calm");
 
 const ids = (list) => all("[data-task]", list).map((row) => row.dataset.task);
 

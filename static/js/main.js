@@ -3,15 +3,21 @@
 import * as async from "./async.js";
 import * as connection from "./connection.js";
 import * as copy from "./copy.js";
+import * as depends from "./depends.js";
 import * as dialog from "./dialog.js";
+import * as formcheck from "./formcheck.js";
+import * as hours from "./hours.js";
 import * as keys from "./keys.js";
 import * as launch from "./launch.js";
 import * as lists from "./lists.js";
 import * as live from "./live.js";
+import * as loading from "./loading.js";
 import * as log from "./log.js";
 import * as logcounts from "./logcounts.js";
 import * as logfold from "./logfold.js";
 import * as menu from "./menu.js";
+import * as rows from "./rows.js";
+import * as showif from "./showif.js";
 import * as tasks from "./tasks.js";
 import * as theme from "./theme.js";
 import * as time from "./time.js";
@@ -19,6 +25,6 @@ import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 import * as upload from "./upload.js";
 
-for (const behaviour of [toast, theme, connection, dialog, menu, async, launch, upload, copy, log, logfold, logcounts, tasks, tray, lists, time, keys, live]) {
+for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, launch, formcheck, showif, depends, upload, copy, log, logfold, logcounts, tasks, tray, lists, hours, rows, time, keys, live]) {
   behaviour.start();
 }

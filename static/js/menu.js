@@ -3,6 +3,8 @@
 import { hear } from "./bus.js";
 import { all } from "./dom.js";
 
+// Browsers go on using names of places that nobody uses any more.
+const RENAMED = { "Europe/Kiev": "Europe/Kyiv", "Asia/Calcutta": "Asia/Kolkata", "Asia/Saigon": "Asia/Ho_Chi_Minh", "Asia/Katmandu": "Asia/Kathmandu" };
 const OPEN = ".stask details.menu[open]";
 
 export function start() {
@@ -29,5 +31,7 @@ function closeOthers(target) {
 
 /** "Start later" is meant by the clock of the person, not of the server. */
 function zones(within) {
-  for (const field of all("[data-zone]", within)) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const field of all("[data-zone]", within)) field.value = zone;
+  for (const place of all("[data-zone-words]", within)) place.textContent = place.dataset.zoneWords.replace("{zone}", RENAMED[zone] ?? zone);
 }

@@ -83,7 +83,7 @@ async function askOnce() {
     return;
   }
   const headers = tag ? { "If-None-Match": tag } : {};
-  const answer = await ask(url, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+  const answer = await ask(url, { quiet: true, headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   if (answer.status === 304) return;
   const news = await answer.json();
   tag = answer.headers.get("ETag") ?? "";

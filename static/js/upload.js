@@ -18,7 +18,7 @@ export function start() {
   on("click", "[data-chip-replace]", (event, button) => {
     const field = fieldOf(button.closest(BOX));
     if (field.multiple) removeChip(button.closest("[data-chip]"));
-    field.click();
+    else field.click();
   });
   for (const type of ["dragenter", "dragover", "dragleave", "drop"]) document.addEventListener(type, dragged);
   restoreAll(document);

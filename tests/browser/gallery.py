@@ -43,7 +43,10 @@ def pages(gallery: Gallery) -> dict[str, str]:
         "workers": "/stask/workers",
         "worker": "/stask/workers/product",
         "form-import": "/stask/workers/product/run/import",
-        "form-every": "/stask/workers/mail/run/send",
+        "form-every": "/stask/workers/mail/run/print",
+        "form-confirm": "/stask/workers/mail/run/send",
+        "form-question": "/stask/workers/mail/run/forget",
+        "form-again": f"/stask/workers/product/run/import?from={gallery.ids['refused']}",
         "error-404": "/stask/nothing",
         **tasks,
     }

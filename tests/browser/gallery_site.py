@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -59,16 +60,43 @@ class ExportOptions(BaseModel):
     active_only: bool = Field(True, title="Active products only")
 
 
+def cities(country: str) -> list[tuple[str, str]]:
+    """Choices that depend on another field."""
+    known = {"ua": [("kyiv", "Kyiv"), ("lviv", "Lviv")], "pl": [("gda", "Gdańsk"), ("waw", "Warszawa")]}
+    return known.get(country, [])
+
+
+class MailOptions(BaseModel):
+    """What a newsletter asks for."""
+
+    subject: str = Field(title="Subject", max_length=80)
+    list: Annotated[str, Choices(lambda: [("all", "Everybody"), ("vip", "Best customers")])] = Field(
+        "all", title="To whom"
+    )
+    token: SecretStr | None = Field(None, title="API token")
+
+
 class EveryOption(BaseModel):
     """A field of every kind."""
 
     name: str = Field(title="Name", description="As it stands on the invoice", max_length=80)
-    note: str = Field("", title="Note", max_length=2000)
     count: int = Field(10, title="Count", ge=1, le=100)
-    price: Decimal = Field(Decimal("12.50"), title="Price", description="Enter a number, for example 12.50")
+    price: Decimal = Field(Decimal("12.50"), title="Price", description="With two decimals")
     urgent: bool = Field(False, title="Urgent")
-    shop: Annotated[str, Choices(lambda: [("kyiv", "Kyiv"), ("lviv", "Lviv")])] = Field(title="Shop")
+    reason: str = Field("", title="Why so urgent?", json_schema_extra={"show_if": {"urgent": True}})
+    size: Literal["small", "large"] = Field("small", title="Size", json_schema_extra={"kind": "radio"})
     tags: list[Literal["new", "sale", "last"]] = Field(default_factory=list, title="Tags")
+    country: Literal["ua", "pl"] = Field("ua", title="Country", json_schema_extra={"group": "Where"})
+    city: Annotated[str, Choices(cities)] = Field("kyiv", title="City", json_schema_extra={"group": "Where"})
+    site: str = Field("", title="Web site", json_schema_extra={"kind": "url", "group": "Where"})
+    day: date | None = Field(None, title="Day", json_schema_extra={"group": "When"})
+    clock: time_of_day | None = Field(None, title="Time", json_schema_extra={"group": "When"})
+    moment: datetime | None = Field(None, title="Not before", json_schema_extra={"group": "When"})
+    mail: str = Field(
+        "", title="E-mail for questions", json_schema_extra={"kind": "email", "placeholder": "name@example.com"}
+    )
+    papers: Annotated[list[Path], Upload(".txt", ".pdf")] = Field(default_factory=list, title="Papers")
+    note: str = Field("", title="Note", max_length=2000)
     token: SecretStr | None = Field(None, title="API token")
     extra: dict[str, Any] = Field(default_factory=dict, title="Extra")
 
@@ -97,7 +125,13 @@ class MailWorker(BaseWorker):
     description = "Sends the weekly newsletter to everybody who asked for it. Each address gets it once, also when it is stopped and started again in the middle."
 
     @action("Send newsletter", confirm="4,210 people get a mail. This cannot be taken back.", max_attempts=1)
-    def task_send(self, task: Any, options: EveryOption) -> None: ...
+    def task_send(self, task: Any, options: MailOptions) -> None: ...
+
+    @action("Print invoices")
+    def task_print(self, task: Any, options: EveryOption) -> None: ...
+
+    @action("Forget readers", confirm="All 4,210 addresses are deleted.")
+    def task_forget(self, task: Any, options: Any) -> None: ...
 
 
 class OrdersWorker(BaseWorker):

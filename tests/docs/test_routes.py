@@ -211,7 +211,7 @@ def test_the_keys_of_a_launch_are_those_that_the_form_reads() -> None:
     from stask_web import forms
 
     told = {row[0].strip("`") for row in rows(section(PAGE, "Starting a task"))} - {"an option's name"}
-    assert told == {forms.PRIORITY, forms.START_AT, forms.ZONE, forms.CHECK, forms.FORM_KEY}
+    assert told == {forms.PRIORITY, forms.START_AT, forms.ZONE, forms.CHECK, forms.ASK, forms.FORM_KEY}
 
 
 def task_keys() -> set[str]:

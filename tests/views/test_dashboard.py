@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from stask_web import BaseWorker
-from stask_web.models import Process
+from stask_web.models import Process, Schedule
 from stask_web.status import Status
 
 from .conftest import JSON, Site
@@ -73,7 +73,7 @@ def test_counts_lead_to_the_tasks_they_count(site: Site, admin: FlaskClient) -> 
 
 def test_failures_are_red_until_somebody_opens_them(site: Site, admin: FlaskClient) -> None:
     failed = site.ended(Status.FAILED, message="The file was empty")
-    red = 'count-number tone-failed" data-stat-box><span data-stat="failed_24h">1<'
+    red = 'count-number tone-failed" data-stat-box data-stat-alarm="unseen"><span data-stat="failed_24h">1<'
     assert red in text(admin)
     assert admin.get(f"/stask/tasks/{failed}").status_code == 200
     assert red not in text(admin)
@@ -227,3 +227,52 @@ def test_many_widgets_can_be_searched(site: Site, admin: FlaskClient) -> None:
     assert 'data-widget="w6"' not in found
     assert 'data-widget="product"' in text(admin, "/stask/?find=import")
     assert "Nothing matches" in text(admin, "/stask/?find=%3Cb%3E")
+
+
+def test_a_widget_says_when_its_schedule_starts_it_next(site: Site, operator: FlaskClient) -> None:
+    assert "Next: " not in text(operator)
+    now = datetime.now(UTC)
+    late, soon = now + timedelta(days=400), now + timedelta(days=300)
+    for moment, enabled in ((late, True), (soon, True), (now + timedelta(days=200), False), (None, True)):
+        row = {"identifier": "product", "action": "sync_stock", "rule": {}, "timezone": "UTC", "enabled": enabled}
+        with site.state.database.write() as connection:
+            values = {**row, "next_fire_at": moment, "meta": {}, "created_at": now, "updated_at": now}
+            connection.execute(sa.insert(Schedule).values(**values))
+    local = soon.astimezone()
+    assert f"Next: {local.day} {local:%b}" in text(operator)
+
+
+def test_the_strip_of_hours_is_a_part_of_its_own(site: Site, operator: FlaskClient) -> None:
+    site.ended()
+    part = text(operator, "/stask/?partial=1&part=hours").strip()
+    assert part.startswith("<figure")
+    assert part.endswith("</figure>")
+    assert 'data-partial="/stask/?part=hours"' in part
+    assert "1 completed, 0 failed" in part
+
+
+def test_the_first_worker_can_be_copied(site: Site, admin: FlaskClient) -> None:
+    site.state.roster.set_active("product", False)
+    page = text(admin)
+    assert 'data-copy="#first-worker"' in page
+    code = page[page.index('<code id="first-worker">') + len('<code id="first-worker">') : page.index("</code></pre>")]
+    assert len(code.splitlines()) <= 12
+    import html
+
+    namespace: dict[str, Any] = {"__name__": "hello"}
+    exec(html.unescape(code), namespace)
+    assert namespace["HelloWorker"].identifier == "hello"
+
+
+def test_a_withdrawn_schedule_and_a_retry_are_worded_on_the_widget(site: Site, operator: FlaskClient) -> None:
+    site.task(
+        due_at=datetime.now(UTC) + timedelta(seconds=90),
+        attempts=1,
+        attempt_no=1,
+        message="Attempt 1 of 3 stopped: The warehouse did not answer",
+    )
+    page = text(operator, "/stask/workers/product?partial=1&part=widget")
+    assert "Starts again in 1 min" in page
+    assert "Attempt 1 of 3 stopped: The warehouse did not answer" in page
+    assert "Start now" in page
+    assert "Give up" in page

@@ -1,0 +1,196 @@
+"""One field of a launch form on its page: what it shows, and the sentences of what its browser checks by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from enum import Enum
+from typing import Any
+
+from .errors import STaskError
+from .formatting import human_size, number
+from .options import SENTENCES, Field
+from .storage import Received
+
+PREVIEW_ROWS = 5
+LIST_KINDS = ("multiselect", "files")
+FILE_KINDS = ("file", "files")
+WHOLE_TEXT = ("text", "textarea")
+
+#: kind -> sentence for what a browser cannot read as one.
+_UNREADABLE = {
+    "decimal": "decimal_parsing",
+    "date": "date_parsing",
+    "time": "time_parsing",
+    "datetime": "datetime_parsing",
+    "email": "email",
+    "url": "url",
+}
+_EMPTY = {"file": "file", "files": "file", "select": "choice", "radio": "choice", "multiselect": "choice"}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of a table as it was read."""
+
+    header: list[str]
+    rows: list[list[str]]
+    note: str
+
+
+@dataclass
+class FormField:
+    """One field on the page.
+
+    :param spec: what is known of it.
+    :param text: what it shows; a list for fields with several values.
+    :param note: what a person has to know of it now, e.g. that a secret must be entered anew.
+    :param depends: the fields whose values decide what there is to choose.
+    :param asked: whether its condition holds, so that it is asked for.
+    """
+
+    spec: Field
+    text: Any = ""
+    error: str = ""
+    note: str = ""
+    files: list[Received] = field(default_factory=list)
+    choices: list[tuple[str, str]] = field(default_factory=list)
+    depends: tuple[str, ...] = ()
+    asked: bool = True
+
+    @property
+    def name(self) -> str:
+        """Its name in the form."""
+        return self.spec.name
+
+    @property
+    def kind(self) -> str:
+        """Which template draws it."""
+        return self.spec.kind
+
+    @property
+    def described_by(self) -> str:
+        """The ids of its help and its error."""
+        return f"help-{self.name} error-{self.name}" if self.spec.help else f"error-{self.name}"
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may stay empty: nobody must fill it in, and there is no default that is used instead."""
+        return not self.spec.required and self.kind != "checkbox" and self.spec.default in (None, "", [], {}, ())
+
+    @property
+    def more(self) -> bool:
+        """Whether it stands under "More": no file, and nothing with an error, a note, a group or a condition does."""
+        special = self.error or self.note or self.spec.group or self.spec.show_if or self.kind in FILE_KINDS
+        return self.optional and not special
+
+    @property
+    def html_attrs(self) -> dict[str, Any]:
+        """The constraints for HTML; a number without a step takes any."""
+        attrs = dict(self.spec.attrs)
+        if self.kind == "decimal":
+            attrs.pop("step", None)
+        elif self.kind == "number":
+            attrs.setdefault("step", "any")
+        return attrs
+
+    @property
+    def says(self) -> str:
+        """Our sentences for what a browser finds wrong, as JSON by the names of its ``ValidityState``."""
+        attrs = self.spec.attrs
+        whole = self.kind == "number" and attrs.get("step") == 1
+        unreadable = SENTENCES["int_parsing" if whole else _UNREADABLE.get(self.kind, "float_parsing")]
+        found = {"valueMissing": SENTENCES[_EMPTY.get(self.kind, "missing")], "badInput": unreadable}
+        found |= {"typeMismatch": unreadable, "stepMismatch": unreadable}
+        limits = (
+            ("min", "rangeUnderflow", "greater_than_equal", "ge"),
+            ("max", "rangeOverflow", "less_than_equal", "le"),
+            ("minlength", "tooShort", "string_too_short", "min_length"),
+            ("maxlength", "tooLong", "string_too_long", "max_length"),
+            ("pattern", "patternMismatch", "string_pattern_mismatch", "pattern"),
+        )
+        for attribute, flag, sentence, name in limits:
+            if attribute in attrs:
+                found[flag] = SENTENCES[sentence].format(**{name: attrs[attribute]})
+        return json.dumps(found, ensure_ascii=False)
+
+    @property
+    def condition(self) -> str:
+        """When it is asked for, as JSON: field name -> values."""
+        return json.dumps(self.spec.show_if, ensure_ascii=False) if self.spec.show_if else ""
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether what it holds is among its choices."""
+        return any(self.chosen(value) for value, _ in self.choices)
+
+    def chosen(self, value: str) -> bool:
+        """Whether a choice is the chosen one."""
+        return value in self.text if isinstance(self.text, list) else value == self.text
+
+    def size(self, file: Received) -> str:
+        """A file's size in words."""
+        return human_size(file.size)
+
+    def preview(self, file: Received) -> Preview | None:
+        """The first rows of a file, None when it is no table."""
+        return preview_of(file)
+
+
+def preview_of(file: Received) -> Preview | None:
+    """The first rows of an uploaded table as the action will read them; None when it is no table or cannot be read."""
+    from .tables import read_table
+
+    if not file.name.lower().endswith((".csv", ".tsv", ".txt")):
+        return None
+    try:
+        table = read_table(file.path)
+        rows = [
+            [row.values.get(name, "") for name in table.header]
+            for row, _ in zip(table.rows(), range(PREVIEW_ROWS), strict=False)
+        ]
+    except (STaskError, OSError, ValueError):
+        return None
+    mark = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}.get(table.delimiter, table.delimiter)
+    return Preview(
+        list(table.header), rows, f"{number(len(table.header))} columns · {table.encoding} · separated by {mark}"
+    )
+
+
+_TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (datetime, lambda value: value.strftime("%Y-%m-%dT%H:%M")),
+    (date, lambda value: value.isoformat()),
+    (time, lambda value: value.strftime("%H:%M")),
+    (Enum, lambda value: str(value.value)),
+)
+
+
+def shown_text(item: Field, value: Any) -> Any:
+    """A value as its field shows it."""
+    if item.kind == "checkbox":
+        return value not in (None, False, "", "0", "false", "off")
+    if item.kind in LIST_KINDS:
+        values = value if isinstance(value, list | tuple | set) else [value]
+        return [] if value is None else [str(part) for part in values]
+    if value is None or item.kind in ("secret", "file"):
+        return ""
+    if item.kind == "json" and not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return next((write(value) for cls, write in _TEXTS if isinstance(value, cls)), str(value))
+
+
+def holds(conditions: Mapping[str, tuple[str, ...]], fields: Mapping[str, FormField]) -> bool:
+    """Whether the values of other fields are such that a field with these conditions is asked for."""
+    return all(_one_holds(fields.get(name), wanted) for name, wanted in conditions.items())
+
+
+def _one_holds(other: FormField | None, wanted: tuple[str, ...]) -> bool:
+    if other is None:
+        return True  # a condition on what is no field: better to ask than to lose it
+    if not other.asked:
+        return False
+    if isinstance(other.text, bool):
+        return str(other.text).lower() in wanted
+    return any(text in wanted for text in other.text) if isinstance(other.text, list) else other.text in wanted

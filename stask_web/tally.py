@@ -1,0 +1,129 @@
+"""How many tasks of a selection there are of each look, without counting a big history.
+
+The newest are counted, up to :data:`COUNT_LOOK`. When there are more, the numbers are "at least", unless the daily
+counts know better.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+
+from .database import Database
+from .filters import LOOKS
+from .listing import find_way, ordered
+from .models import Stat, Task
+from .status import Status
+
+#: Rows that are looked at to count them.
+COUNT_LOOK = 1_000
+
+
+class Count(NamedTuple):
+    """A number of tasks.
+
+    :param exact: whether that is all; otherwise there may be more.
+    """
+
+    n: int
+    exact: bool
+
+
+_Sums = dict[tuple[str, str, int], int]
+_SUMS_FOR = 5.0
+_sums: WeakKeyDictionary[Database, tuple[float, _Sums]] = WeakKeyDictionary()
+
+
+def ended_sums(database: Database) -> _Sums:
+    """How many ended tasks there still are: (identifier, action, status) -> number, from the daily counts.
+
+    Up to five seconds old: pages ask for it often, and a site of many years has many days.
+    """
+    until, sums = _sums.get(database, (0.0, {}))
+    if time.monotonic() >= until:
+        key = (Stat.identifier, Stat.action, Stat.status)
+        select = sa.select(*key, sa.func.sum(Stat.n - Stat.gone)).group_by(*key)
+        with database.read() as connection:
+            rows = connection.execute(select).all()
+        sums = {(identifier, action, int(status)): int(n) for identifier, action, status, n in rows if n > 0}
+        _sums[database] = (time.monotonic() + _SUMS_FOR, sums)
+    return sums
+
+
+def forget_sums(database: Database) -> None:
+    """Let the next page count anew: something was deleted."""
+    _sums.pop(database, None)
+
+
+def look_counts(
+    database: Database, select: sa.Select[Any], worker: str = "", action: str = "", *, simple: bool
+) -> dict[str, Count]:
+    """How many tasks of a selection have each of the looks that can be asked for, and ``""`` for all.
+
+    :param select: of tasks, without a condition for the look.
+    :param worker: the worker, and the action, that the selection is narrowed to.
+    :param simple: whether it is narrowed to nothing else; the daily counts then tell how many have ended.
+    """
+    with database.read() as connection:
+        newest = _sample(connection, select)
+        found = newest.counts
+        for status in (Status.PENDING, Status.RUNNING):
+            if not newest.whole:
+                part = _sample(connection, select.where(Task.status == status))
+                found |= {name: part.counts[name] for name in _PARTS[status]}
+    if newest.whole or not simple:
+        return found
+    ended = {status: 0 for status in Status if status.ended}
+    for (identifier, name, number), n in ended_sums(database).items():
+        if worker in ("", identifier) and action in ("", name):
+            ended[Status(number)] += n
+    exact = {status.text: Count(n, exact=True) for status, n in ended.items()}
+    parts = [*exact.values(), found[Status.PENDING.text], found[Status.RUNNING.text]]
+    return {**found, **exact, "": Count(sum(each.n for each in parts), all(each.exact for each in parts))}
+
+
+#: The looks that tasks of a status may have.
+_PARTS = {
+    Status.PENDING: (Status.PENDING.text, "scheduled", "retrying"),
+    Status.RUNNING: (Status.RUNNING.text,),
+    Status.COMPLETED: (Status.COMPLETED.text, "refused"),
+}
+
+
+class _Sample(NamedTuple):
+    counts: dict[str, Count]
+    whole: bool
+
+
+def _sample(connection: sa.Connection, select: sa.Select[Any]) -> _Sample:
+    """The looks of the newest tasks of a selection."""
+    facts: dict[str, Any] = {
+        "status": Task.status,
+        "waits": Task.due_at.is_not(None),
+        "again": Task.attempt_no > 0,
+        "refused": Task.warnings > 0,
+    }
+    way = find_way(connection, select, None, None, COUNT_LOOK)
+    columns: list[Any] = [fact.label(name) for name, fact in facts.items()]
+    rows: Any = ordered(way.select.with_only_columns(*columns)).limit(COUNT_LOOK + 1).subquery()
+    names: list[Any] = [rows.c[name] for name in facts]
+    counts: Counter[str] = Counter()
+    grouped: Any = sa.select(*names, sa.func.count()).group_by(*names)
+    for status, waits, again, refused, n in connection.execute(grouped).all():
+        for name in _names(status, bool(waits), bool(again), bool(refused)):
+            counts[name] += int(n)
+    whole = way.edge is None and counts[""] <= COUNT_LOOK
+    return _Sample({name: Count(min(counts[name], COUNT_LOOK), whole) for name in ("", *LOOKS)}, whole)
+
+
+def _names(status: Status, waits: bool, again: bool, refused: bool) -> Iterator[str]:
+    yield from ("", status.text)
+    if status == Status.PENDING and waits:
+        yield "retrying" if again else "scheduled"
+    if status == Status.COMPLETED and refused:
+        yield "refused"
