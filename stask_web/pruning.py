@@ -62,10 +62,10 @@ class Pruner:
         if select._limit_clause is not None or select._offset_clause is not None:
             chosen = self._ids(ended)
             pieces = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
-            return sum(self._delete_batch(_by_id(piece)) for piece in pieces)
+            return sum(self._delete_batch(piece, _by_id(piece)) for piece in pieces)
         deleted = 0
         while ids := self._ids(ended.order_by(None).limit(BATCH)):
-            gone = self._delete_batch(ended.order_by(None).where(Task.id.in_(ids)))
+            gone = self._delete_batch(ids, ended.order_by(None).where(Task.id.in_(ids)))
             deleted += gone
             if not gone:
                 break
@@ -121,12 +121,15 @@ class Pruner:
         with self._state.database.read() as connection:
             return list(connection.execute(select.with_only_columns(Task.id)).scalars())
 
-    def _delete_batch(self, select: sa.Select[Any]) -> int:
+    def _delete_batch(self, ids: Sequence[int], select: sa.Select[Any]) -> int:
         columns = (Task.id, Task.identifier, Task.action, Task.status, Task.finished_at)
         with self._state.database.write() as connection:
+            # Held from here on, or one could be retried between the look at it and its deletion.
+            connection.execute(sa.select(Task.id).where(Task.id.in_(ids)).order_by(Task.id).with_for_update())
             rows = connection.execute(select.with_only_columns(*columns)).all()
             gone = _forget(connection, [row.id for row in rows])
-            for key, number in Counter(count_key(row) for row in rows if row.finished_at is not None).items():
+            keys = Counter(count_key(row) for row in rows if row.finished_at is not None)
+            for key, number in sorted(keys.items()):
                 count_endings(connection, key, gone=number)
         self._delete_files(gone)
         return len(gone.tasks)

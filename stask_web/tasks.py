@@ -136,6 +136,8 @@ class Tasks:
         now = time.time()
         message = f"Withdrawn by {by}." if by else "Withdrawn."
         with self.state.database.write() as connection:
+            # Held from here on: between the two questions below an attempt could end, and the task wait once more.
+            connection.execute(sa.select(Task.id).where(Task.id == task_id).with_for_update())
             withdrawn = connection.execute(
                 sa.update(Task)
                 .where(Task.id == task_id, Task.status == Status.PENDING)
@@ -230,7 +232,8 @@ class Tasks:
         self, connection: sa.Connection, task_id: int, by: int, only: tuple[Status, ...] = (Status.CANCELLED,)
     ) -> None:
         columns = (Task.identifier, Task.action, Task.status, Task.finished_at, Task.duration)
-        row = connection.execute(sa.select(*columns).where(Task.id == task_id, Task.status.in_(only))).first()
+        select = sa.select(*columns).where(Task.id == task_id, Task.status.in_(only))
+        row = connection.execute(select.with_for_update()).first()
         if row is not None and row.finished_at is not None:
             count_endings(connection, count_key(row), n=by, seconds=by * (row.duration or 0.0))
 
