@@ -189,7 +189,8 @@ def test_the_first_ends_of_a_day_may_come_at_once(either: Site) -> None:
         ids = site.create_many("nothing", 3)
         with site.state.database.write() as connection:
             connection.execute(sa.delete(Stat))
-        Race(site, *[lambda number, at=at: site.state.tasks.cancel(ids[at]) for at in range(3)]).run([0])
+        cancels = [lambda all_ids, at=at: site.state.tasks.cancel(all_ids[at]) for at in range(3)]
+        Race(site, *cancels).run([ids])
         assert site.stats() == {Status.CANCELLED: 3}
 
 
