@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,15 +137,22 @@ class Pruner:
         return len(gone.tasks)
 
     def _delete_files(self, gone: _Gone) -> None:
-        try:
-            for task_id in gone.tasks:
-                self._state.journals.of(task_id).clear()
-            for task_id in gone.results:
-                self._state.storage.delete_results(task_id)
-            for token in gone.uploads:
-                self._state.storage.discard(token)
-        except OSError:
-            _log.warning("Some files of deleted tasks could not be removed.", exc_info=True)
+        """Remove files; one that cannot be removed keeps no other one."""
+        journals, storage = self._state.journals, self._state.storage
+        removals: list[Callable[[], object]] = [
+            *(journals.of(task_id).clear for task_id in gone.tasks),
+            *(partial(storage.delete_results, task_id) for task_id in gone.results),
+            *(partial(storage.discard, token) for token in gone.uploads),
+        ]
+        failed = 0
+        for remove in removals:
+            try:
+                remove()
+            except OSError:
+                failed += 1
+                problem = sys.exc_info()
+        if failed:
+            _log.warning("%d files of deleted tasks could not be removed.", failed, exc_info=problem)
 
 
 def _forget(connection: sa.Connection, ids: list[int]) -> _Gone:
