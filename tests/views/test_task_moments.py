@@ -308,6 +308,16 @@ def line(message: str, kind: str = "log", level: str = "info") -> dict[str, Any]
     return {"message": message, "kind": kind, "level": level, "attempt": 1}
 
 
+def test_the_page_knows_whether_it_shows_the_whole_log(site: Site, operator: FlaskClient) -> None:
+    short, long = site.ended(), site.ended()
+    progress = {"t": 1.0, "k": "progress", "p": {"progress": 5}}
+    write(site, short, progress, {"t": 2.0, "m": "one line"})
+    write(site, long, *({"t": 1.0, "m": f"line {number}"} for number in range(101)))
+    assert "data-whole" in page(operator, short)
+    assert "data-whole" not in page(operator, long)
+    assert "data-whole" in page(operator, site.ended()), "an empty one, too"
+
+
 def test_equal_neighbours_are_folded_with_their_number(site: Site, operator: FlaskClient) -> None:
     task_id = site.ended()
     write(site, task_id, *({"t": 1.0, "m": "waiting"} for _ in range(40)), {"t": 2.0, "m": "done"})
