@@ -43,6 +43,21 @@ def test_stop_asks_on_a_phone_too_and_esc_keeps_it_running(panel: Panel) -> None
     expect(page.locator(".hero-message")).to_contain_text("By force in")
 
 
+def test_stop_asks_in_a_list_too(panel: Panel) -> None:
+    page = panel.open("/tasks")
+    line = page.locator(f"tr[data-task='{panel.gallery.ids['running']}']")
+    line.locator(".menu-button").click()
+    line.get_by_role("button", name="Stop", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Stop “Send newsletter”?")
+    expect(dialog.get_by_role("button", name="Keep running")).to_be_focused()
+    dialog.get_by_role("button", name="Keep running").click()
+    assert row(panel, "running").cancel_at is None
+    line.locator(".menu-button").click()
+    line.get_by_role("button", name="Stop", exact=True).click()
+    dialog.get_by_role("button", name="Stop “Send newsletter”").click()
+    expect(line).to_contain_text("Stopping…")
+
+
 def test_without_javascript_stop_asks_on_a_page(panel: Panel) -> None:
     page = panel.open(panel.task("running"), script=False)
     page.locator(".task-head").get_by_role("button", name="Stop").click()
