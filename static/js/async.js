@@ -11,6 +11,7 @@ export function start() {
     event.preventDefault();
     send(form, event.submitter);
   });
+  on("change", "form[data-async] [data-submits]", (event, field) => field.form.requestSubmit());
 }
 
 async function send(form, button) {

@@ -84,6 +84,18 @@ def test_between_attempts_start_now_and_give_up(panel: Panel) -> None:
     expect(page.locator(".task-under .look")).to_contain_text("Waiting")
 
 
+def test_the_priority_changes_as_soon_as_it_is_chosen(panel: Panel) -> None:
+    with panel.gallery.app.app_context():
+        later = panel.gallery.state.tasks.create("stock", "rebuild")
+    page = panel.open(f"/tasks/{later.id}")
+    expect(page.locator(".hero [data-field=waiting_for]")).to_have_text("Number 2 in the queue")
+    expect(page.get_by_role("button", name="Change")).to_be_hidden()
+    page.get_by_label("Priority").focus()
+    page.get_by_label("Priority").select_option("high")
+    expect(page.locator(".hero [data-field=waiting_for]")).to_have_text("Starts next")
+    expect(page.get_by_label("Priority")).to_be_focused()
+
+
 def test_the_report_is_copied(panel: Panel) -> None:
     page = panel.open(panel.task("failed"), permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy report").click()
