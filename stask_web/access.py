@@ -81,17 +81,6 @@ class AccessPolicy:
         user = self.find_user(user_id)
         return _first_text(user, _NAME_ATTRIBUTES) if user is not None else None
 
-    def known_name(self, user_id: Any) -> str:
-        """What :meth:`user_name` says, asked once in half a minute: a list names the same people again and again."""
-        names: dict[Any, tuple[float, str]] = self.__dict__.setdefault("_known_names", {})
-        until, name = names.get(user_id, (0.0, ""))
-        if time.monotonic() >= until:
-            if len(names) >= _NAMES_KEPT:
-                names.clear()
-            name = self.user_name(user_id) or "someone"
-            names[user_id] = (time.monotonic() + _NAMES_FOR, name)
-        return name
-
     def user_email(self, user_id: Any) -> str | None:
         """The address for notices about a user's tasks, or None."""
         user = self.find_user(user_id)
@@ -202,6 +191,21 @@ class CallablePolicy(AccessPolicy):
         except Exception:
             log.exception("The access callable failed for permission %r; the answer is no.", permission)
             return False
+
+
+def name_of(policy: AccessPolicy, user_id: Any) -> str:
+    """The name of whoever started something, "someone" when nobody knows.
+
+    A policy is asked once in half a minute: a list names the same people again and again.
+    """
+    names: dict[Any, tuple[float, str]] = policy.__dict__.setdefault("_stask_names", {})
+    until, name = names.get(user_id, (0.0, ""))
+    if time.monotonic() >= until:
+        if len(names) >= _NAMES_KEPT:
+            names.clear()
+        name = policy.user_name(user_id) or "someone"
+        names[user_id] = (time.monotonic() + _NAMES_FOR, name)
+    return name
 
 
 def load_policy(access: Any) -> AccessPolicy:

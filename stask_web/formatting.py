@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from .status import Status
-from .text import clean, human_size
+from .text import human_size, plain
 
 if TYPE_CHECKING:
     from .models import Task
@@ -219,7 +219,9 @@ def rate_text(processed: int | None, seconds: float | None) -> str:
         return f"{rate:,.0f} a second"
     if rate >= 1:
         return f"{rate:.1f} a second"
-    return f"{rate * 60:.0f} a minute" if rate * 60 >= 1 else f"{rate * 3600:.0f} an hour"
+    if rate * 60 >= 1:
+        return f"{rate * 60:.0f} a minute"
+    return f"{rate * 3600:.0f} an hour" if rate * 3600 >= 1 else ""
 
 
 def humanise(name: str) -> str:
@@ -235,7 +237,7 @@ def counts_text(task: Task) -> str:
     """The named counters and the refusals, e.g. ``"3,161 imported, 40 refused"``."""
     counts = dict(task.counts or {})
     refused = counts.pop("refused", None) or task.warnings
-    parts = [f"{number(value)} {name.replace('_', ' ')}" for name, value in counts.items()]
+    parts = [f"{number(value)} {plain(name).replace('_', ' ')}" for name, value in counts.items()]
     return ", ".join([*parts, f"{number(refused)} refused"] if refused else parts)
 
 
@@ -250,9 +252,9 @@ def outcome(task: Task) -> str:
     if task.status == Status.CANCELLED:
         return stopped_sentence(task)
     if task.status == Status.FAILED:
-        return failed_sentence(clean(task.message))
+        return failed_sentence(plain(task.message))
     if task.message:
-        return clean(task.message)
+        return plain(task.message)
     if task.dry_run:
         return "Checked. Nothing was changed"
     return counts_text(task) or "Done"
@@ -268,7 +270,7 @@ def failed_sentence(message: str) -> str:
 
 def stopped_sentence(task: Task) -> str:
     """Who stopped a task and what it left behind, as far as it is known."""
-    by = f" by {clean(task.cancelled_by)}" if task.cancelled_by else ""
+    by = f" by {plain(task.cancelled_by)}" if task.cancelled_by else ""
     if task.started_at is None:
         return f"Withdrawn{by} before it started"
     if task.processed is not None and task.total:
@@ -315,7 +317,7 @@ def fields(task: Task, around: Surroundings | None = None, *, who: str = "", tit
     amount_text = amount(task.processed, task.total)
     eta_text = eta_words(task.eta) if running and task.cancel_at is None else ""
     spent = elapsed(task)
-    message = clean(task.message or "", 500)
+    message = plain(task.message or "", 500)
     parts = [percent_text or ("working" if running else ""), amount_text, eta_text]
     return {
         "word": look(task, alive=around.alive if around else True).word,
@@ -374,7 +376,7 @@ def task_json(
         "total": task.total,
         "eta": task.eta,
         "eta_text": eta_words(task.eta),
-        "message": clean(task.message or ""),
+        "message": plain(task.message or ""),
         "warnings": task.warnings,
         "counts": task.counts or {},
         "waiting_for": waiting_for(task, around),

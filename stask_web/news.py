@@ -17,12 +17,13 @@ from urllib.parse import parse_qsl
 
 import sqlalchemy as sa
 
-from . import filters, listing, queries
+from . import access, filters, listing, queries
 from .formatting import Surroundings, task_json
 from .journal import NOTHING, Chunk, Journal
 from .models import Task
 from .state import State
 from .status import Status
+from .text import plain
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
@@ -122,7 +123,7 @@ def name_of(state: State, user_id: Any) -> str:
     if user_id is None:
         return ""
     try:
-        return str(state.policy.known_name(user_id))
+        return access.name_of(state.policy, user_id)
     except Exception:
         _log.exception("The access policy could not name the user %r.", user_id)
         return "someone"
@@ -166,7 +167,7 @@ def line(record: Mapping[str, Any], at: int) -> dict[str, Any]:
         "level": record["l"],
         "kind": record["k"],
         "attempt": record["a"],
-        "message": record.get("m", ""),
+        "message": plain(record.get("m", "")),
     }
     if record.get("c"):
         entry["context"] = record["c"]

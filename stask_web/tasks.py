@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from .announce import announce_end
 from .creation import Creation, Engine, Order, unique_key
-from .errors import IllegalMove, TaskNotFound
+from .errors import IllegalMove, InvalidOptions, TaskNotFound
 from .models import Task
 from .options import ActionSpec
 from .pruning import Pruner, Statuses
@@ -209,6 +209,28 @@ class Tasks:
         if not moved:
             raise IllegalMove(f"Task {task_id} does not wait for a time; it is {fresh.status_text}.")
         self.engine.created([task_id])
+        return fresh
+
+    def prioritise(self, task: Task | int, priority: str) -> Task:
+        """Give a waiting task another priority: high, normal or low. Its place inside the priority is by its age.
+
+        :raises InvalidOptions: there is no such priority.
+        :raises IllegalMove: when it does not wait any more.
+        """
+        task_id = task if isinstance(task, int) else task.id
+        rank = PRIORITIES.get(priority)
+        if rank is None:
+            raise InvalidOptions({"priority": f"There is no priority {priority!r}; there are {', '.join(PRIORITIES)}."})
+        lane = sa.case((Task.lane.is_(None), None), else_=rank)
+        with self.state.database.write() as connection:
+            moved = connection.execute(
+                sa.update(Task)
+                .where(Task.id == task_id, Task.status == Status.PENDING)
+                .values(priority=priority, lane=lane)
+            ).rowcount
+        fresh = self.get(task_id)
+        if not moved:
+            raise IllegalMove(f"Task {task_id} does not wait any more; it is {fresh.status_text}.")
         return fresh
 
     def wake(self) -> None:

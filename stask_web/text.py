@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
+# Colours and cursor moves of a terminal (CSI), titles and links (OSC), other escapes; then what controls nothing here.
+_ESCAPES = re.compile(
+    "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\].*?(?:\x07|\x1b\\\\|$)|\x1b[ -/]+[0-~]|\x1b[@-Z\\\\^_]?"
+    "|[\x01-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
+)
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -20,6 +25,14 @@ def clean(value: object, limit: int | None = None) -> str:
     if limit is not None and len(text) > limit:
         text = text[: max(limit - 1, 0)] + "…"
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def plain(value: object, limit: int | None = None) -> str:
+    """As :func:`clean`, and without what steers a terminal: its colours are no words for a page."""
+    text = clean(value)
+    if not text.isprintable():
+        text = _ESCAPES.sub("", text)
+    return clean(text, limit)
 
 
 def human_size(size: float) -> str:

@@ -25,7 +25,7 @@ from ..status import Status
 from .notices import leave_notice
 from .page import render
 from .task_list import CHIPS, Wish, set_chips
-from .visitor import Visitor, partial, tasks_of, visitor, wants_json
+from .visitor import Visitor, need, partial, tasks_of, wants_json
 
 #: Ids that one request may name.
 BY_HAND = 1000
@@ -97,7 +97,7 @@ class Sorted(NamedTuple):
 
 def ask() -> ResponseReturnValue:
     """What can be done to the chosen tasks, with numbers; or the question before one act (``?act=``)."""
-    person = _need_any()
+    person = need("view")
     state, wish = current_state(), Wish.read(request.args)
     name = request.args.get("act", "")
     if name:
@@ -105,10 +105,10 @@ def ask() -> ResponseReturnValue:
     chosen = _chosen(state, person, wish, request.args, max(act.most for act in ACTS.values()))
     names = [key for key, act in ACTS.items() if person.may(act.right)]
     found = _sort_out(state, person, chosen.ids, *names)
-    offers = [
-        (key, ACTS[key], min(len(found[key].able), ACTS[key].most), wish.address("stask.bulk", **_way(chosen), act=key))
-        for key in names
-    ]
+    able = {name: min(len(found[name].able), ACTS[name].most) for name in names}
+    if wants_json():
+        return jsonify(count=len(chosen.ids), whole=chosen.whole, **{name: able.get(name, 0) for name in ACTS})
+    offers = [(name, ACTS[name], able[name], wish.address("stask.bulk", **_way(chosen), act=name)) for name in names]
     return _render(wish, chosen, person, offers=offers)
 
 
@@ -151,7 +151,7 @@ def _render(wish: Wish, chosen: Chosen, person: Visitor, **context: Any) -> str:
 
 def act() -> ResponseReturnValue:
     """Do it. What destroys, and what is done to all that match, needs ``sure``, which the question gives."""
-    person = _need_any()
+    person = need("view")
     given: MultiDict[str, str] = request.values
     name = _known_act(given.get("act", ""), person)
     state, wish = current_state(), Wish.read(given)
@@ -214,13 +214,6 @@ def _undo(name: str, chosen: Chosen, found: Sorted) -> dict[str, Any]:
 
 
 # Which tasks
-
-
-def _need_any() -> Visitor:
-    person = visitor()
-    if not person.may("view") or not any(person.may(act.right) for act in ACTS.values()):
-        abort(403)
-    return person
 
 
 def _known_act(name: str, person: Visitor) -> str:

@@ -12,6 +12,7 @@ from ..models import Attempt
 from ..options import tokens
 from ..queries import uploads_by_token
 from ..state import State
+from ..text import plain
 from .shown import Shown
 
 STARS = "••••••"
@@ -59,7 +60,9 @@ def options_of(shown: Shown) -> list[Fact]:
     labels = {item.name: item.label for item in fields}
     secret = {item.name for item in fields if item.kind == "secret"}
     meta = shown.task.meta or {}
-    facts = [Fact(labels.get(name, name), STARS if name in secret else words(value)) for name, value in meta.items()]
+    facts = [
+        Fact(labels.get(name) or plain(name), STARS if name in secret else words(value)) for name, value in meta.items()
+    ]
     hidden = sorted(secret - meta.keys()) if shown.task.secrets else []
     return [*facts, *(Fact(labels[name], STARS) for name in hidden)]
 
@@ -72,7 +75,7 @@ def words(value: Any) -> str:
         return "Yes" if value else "No"
     if value in (None, "", [], {}):
         return "–"
-    return ", ".join(words(item) for item in value) if isinstance(value, list) else str(value)
+    return ", ".join(words(item) for item in value) if isinstance(value, list) else plain(value)
 
 
 def report_of(state: State, shown: Shown, tries: Sequence[Attempt], *, whole: bool) -> str:
@@ -89,7 +92,7 @@ def report_of(state: State, shown: Shown, tries: Sequence[Attempt], *, whole: bo
         records = state.journals.of(row.id).last(LINES).lines
         errors = [str(record.get("m", "")) for record in records if record.get("l") == "error"]
         lines += ["", row.error or "", *errors[-ERRORS:]]
-    return "\n".join(lines).strip()
+    return plain("\n".join(lines)).strip()
 
 
 def _own_version() -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..formatting import clock, duration
 from ..models import Attempt
 from ..status import Status
+from ..text import plain
 from .shown import Shown
 
 
@@ -116,7 +117,9 @@ def _now(shown: Shown, time: str, field: str, note: str) -> Step:
 
 def _why(attempt: Attempt, errors: bool) -> str:
     """Why an attempt ended: what the program said is for those who may see its log."""
-    return (attempt.message or "") if errors or attempt.outcome in ("completed", "failed", "cancelled") else ""
+    return (
+        plain(attempt.message or "", 500) if errors or attempt.outcome in ("completed", "failed", "cancelled") else ""
+    )
 
 
 def _past(attempt: Attempt, errors: bool) -> Step:

@@ -82,7 +82,7 @@ class Wish:
         """What an address or a form asks for; anything else than what is offered is refused with 422."""
         wish = cls(**{field.name: given.get(_NAMES.get(field.name, field.name), "").strip() for field in fields(cls)})
         identifier, slash, action = wish.worker.partition("/")
-        if slash:
+        if slash and not wish.action:
             wish = replace(wish, worker=identifier, action=action)
         if "period" in given and wish.period != OWN:
             wish = replace(wish, since="", until="")  # the days of a form whose period says otherwise
@@ -250,7 +250,9 @@ def look_chips(wish: Wish, counts: Mapping[str, Count] | None, *, live: bool) ->
 
 
 def _count_text(count: Count | None) -> str:
-    return "" if count is None else number(count.n) if count.exact else f"{number(count.n)}+"
+    if count is None or not (count.n or count.exact):
+        return ""
+    return number(count.n) if count.exact else f"{number(count.n)}+"
 
 
 def set_chips(state: State, person: Visitor, wish: Wish) -> list[Chip]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
-from ..access import AccessPolicy
+from ..access import AccessPolicy, name_of
 from ..formatting import action_spec
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
@@ -46,7 +46,7 @@ class Visitor:
 
     def name_of(self, user_id: Any) -> str:
         """The name of whoever started something; "" when nobody did, "someone" when nobody knows him."""
-        return "" if user_id is None else self.policy.known_name(user_id)
+        return "" if user_id is None else name_of(self.policy, user_id)
 
 
 def visitor() -> Visitor:

@@ -10,6 +10,7 @@ import pytest
 from stask_web import formatting as words
 from stask_web.models import Task
 from stask_web.status import Status
+from stask_web.text import plain
 
 NOW = datetime.now(UTC)
 TONES = {"muted", "running", "done", "attention", "failed"}
@@ -207,3 +208,23 @@ def test_percent_is_unknown_until_something_is_known() -> None:
 def test_code_names_become_titles() -> None:
     assert words.humanise("sync_stock") == "Sync stock"
     assert words.humanise("cleanup-old-data") == "Cleanup old data"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m and \x1b[1;4mbold", "red and bold"),
+        ("\x1b]0;a title\x07text \x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "text link"),
+        ("a\tb\nc \x07\x08", "a\tb\nc "),
+        ("\x1b(Bplain\x1b", "plain"),
+        ("Amélie 🎉 שלום", "Amélie 🎉 שלום"),
+        ("\x00", "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_what_steers_a_terminal_is_not_shown(given: str, shown: str) -> None:
+    assert plain(given) == shown
+
+
+def test_a_speed_of_almost_nothing_is_not_said() -> None:
+    assert words.rate_text(1, 10_000_000) == ""
+    assert words.rate_text(1, 1800) == "2 an hour"
