@@ -161,8 +161,8 @@ def main() -> None:
 
 def print_memory(folder: Path) -> None:
     """Ask for everything once more in this process, which is new, and print what it holds at most, in MB."""
-    for name in ("requests", "websocket"):
-        sys.modules[name] = None  # type: ignore[assignment]  # the extra dev brings them, and the socket library loads them
+    for name in ("requests", "websocket", "redis", "kombu"):
+        sys.modules[name] = None  # type: ignore[assignment]  # the socket library loads them where tools have brought them
     _app, client, newest = make_site(folder, 0)
     for case in cases(newest, newest):
         _request(client, case.address)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,9 +26,12 @@ from .text import clean
 
 #: The position of a reader who has seen nothing.
 NOTHING = "-:0"
+#: The generation of a file whose first line cannot be read.
+_SPOILT = "0"
 _CHUNK = 256 * 1024
 #: In a record of progress and nowhere else: within a text the quotes are escaped.
 _PROGRESS = b'"k":"progress"'
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,10 @@ class Journal:
                 data = b'{"g":"%s"}\n' % secrets.token_hex(4).encode() + data
             elif os.pread(fd, 1, size - 1) != b"\n":
                 data = b"\n" + data
-            _write_all(fd, data)
+            _write_whole(fd, data, size)
             if size + len(data) > self.cap:
-                self._shorten(fd)
+                with suppress(OSError):  # no room for the shorter one: it grows on, for the lines themselves are kept
+                    self._shorten(fd)
         finally:
             self._unlock()
 
@@ -180,15 +186,24 @@ class Journal:
 
     # -- reading
 
+    def _reader(self) -> int | None:
+        """A descriptor to read with; None when there is no journal, or none that can be read."""
+        try:
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("The journal %s cannot be read: %s", self.path, error.strerror)
+            return None
+
     def read(self, position: str | None = None, limit: int = _CHUNK) -> Chunk:
         """Read records from a position on.
 
         :param position: where the reader is; None or a position of another generation begins at the start.
         :param limit: about how many bytes at most; at least one record is given if there is one.
         """
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        fd = self._reader()
+        if fd is None:
             return Chunk(NOTHING, NOTHING, [], False)
         try:
             return self._read(fd, position, limit)
@@ -218,9 +233,8 @@ class Journal:
 
     def last(self, n: int, limit: int = _CHUNK) -> Chunk:
         """The last ``n`` lines that people see (log, output, gap), with the positions around them."""
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        fd = self._reader()
+        if fd is None:
             return Chunk(NOTHING, NOTHING, [], False)
         try:
             generation, first = _header(fd)
@@ -237,9 +251,8 @@ class Journal:
         """Up to ``n`` lines that people see which stand before a position; ``more`` tells whether there are older
         ones.
         """
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        fd = self._reader()
+        if fd is None:
             return Chunk(NOTHING, NOTHING, [], False)
         try:
             generation, first = _header(fd)
@@ -261,7 +274,7 @@ class Journal:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - 64 * 1024))
                 data = file.read()
-        except FileNotFoundError:
+        except OSError:
             return None
         at = data.rfind(_PROGRESS)
         if at < 0:
@@ -277,9 +290,9 @@ class Journal:
         """
         try:
             facts = os.stat(self.path)
-        except FileNotFoundError:
+            return _signs(self.path, facts.st_size, facts.st_mtime_ns)
+        except OSError:
             return 0.0, 0.0
-        return _signs(self.path, facts.st_size, facts.st_mtime_ns)
 
     def each(self) -> Iterator[dict[str, Any]]:
         """Every record, in constant memory."""
@@ -295,7 +308,7 @@ class Journal:
         """Bytes of the file; 0 when there is none."""
         try:
             return self.path.stat().st_size
-        except FileNotFoundError:
+        except OSError:
             return 0
 
     def jsonl(self) -> Iterator[bytes]:
@@ -458,12 +471,18 @@ def _shown_before(fd: int, first: int, end: int, n: int, window: int) -> list[tu
 
 
 def _header(fd: int) -> tuple[str | None, int]:
+    """The generation and where the first record begins; None for a file without a whole line.
+
+    A power cut may have spoilt the first line: then the others are still read, and it is passed over.
+    """
     data = os.pread(fd, 64, 0)
     line, newline, _ = data.partition(b"\n")
-    try:
-        return (str(json.loads(line)["g"]), len(line) + 1) if newline else (None, 0)
-    except (ValueError, KeyError, TypeError):
+    if not newline and len(data) < 64:
         return None, 0
+    try:
+        return str(json.loads(line)["g"]), len(line) + 1
+    except (ValueError, KeyError, TypeError):
+        return _SPOILT, 0
 
 
 def _line_end(fd: int, offset: int) -> int:
@@ -487,7 +506,13 @@ def _pieces(fd: int, start: int, end: int) -> Iterator[bytes]:
         start += len(data)
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_whole(fd: int, data: bytes, size: int) -> None:
+    """Append everything or nothing: a disk that is full in the middle of it leaves the file as it was."""
     view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    try:
+        while view:
+            view = view[os.write(fd, view) :]
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(fd, size)
+        raise

@@ -19,7 +19,7 @@ from .database import Database
 from .models import Task
 
 #: Rows that a page looks at, at most, when conditions without an index of their own are among those asked for.
-LOOK = 3_000
+LOOK = 2_000
 #: The same for a search in texts, which may take longer.
 SEARCH_LOOK = 200_000
 

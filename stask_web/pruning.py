@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,10 +64,10 @@ class Pruner:
         if select._limit_clause is not None or select._offset_clause is not None:
             chosen = self._ids(ended)
             pieces = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
-            return sum(self._delete_batch(_by_id(piece)) for piece in pieces)
+            return sum(self._delete_batch(piece, _by_id(piece)) for piece in pieces)
         deleted = 0
         while ids := self._ids(ended.order_by(None).limit(BATCH)):
-            gone = self._delete_batch(ended.order_by(None).where(Task.id.in_(ids)))
+            gone = self._delete_batch(ids, ended.order_by(None).where(Task.id.in_(ids)))
             deleted += gone
             if not gone:
                 break
@@ -121,26 +123,36 @@ class Pruner:
         with self._state.database.read() as connection:
             return list(connection.execute(select.with_only_columns(Task.id)).scalars())
 
-    def _delete_batch(self, select: sa.Select[Any]) -> int:
+    def _delete_batch(self, ids: Sequence[int], select: sa.Select[Any]) -> int:
         columns = (Task.id, Task.identifier, Task.action, Task.status, Task.finished_at)
         with self._state.database.write() as connection:
+            # Held from here on, or one could be retried between the look at it and its deletion.
+            connection.execute(sa.select(Task.id).where(Task.id.in_(ids)).order_by(Task.id).with_for_update())
             rows = connection.execute(select.with_only_columns(*columns)).all()
             gone = _forget(connection, [row.id for row in rows])
-            for key, number in Counter(count_key(row) for row in rows if row.finished_at is not None).items():
+            keys = Counter(count_key(row) for row in rows if row.finished_at is not None)
+            for key, number in sorted(keys.items()):
                 count_endings(connection, key, gone=number)
         self._delete_files(gone)
         return len(gone.tasks)
 
     def _delete_files(self, gone: _Gone) -> None:
-        try:
-            for task_id in gone.tasks:
-                self._state.journals.of(task_id).clear()
-            for task_id in gone.results:
-                self._state.storage.delete_results(task_id)
-            for token in gone.uploads:
-                self._state.storage.discard(token)
-        except OSError:
-            _log.warning("Some files of deleted tasks could not be removed.", exc_info=True)
+        """Remove files; one that cannot be removed keeps no other one."""
+        journals, storage = self._state.journals, self._state.storage
+        removals: list[Callable[[], object]] = [
+            *(journals.of(task_id).clear for task_id in gone.tasks),
+            *(partial(storage.delete_results, task_id) for task_id in gone.results),
+            *(partial(storage.discard, token) for token in gone.uploads),
+        ]
+        failed = 0
+        for remove in removals:
+            try:
+                remove()
+            except OSError:
+                failed += 1
+                problem = sys.exc_info()
+        if failed:
+            _log.warning("%d files of deleted tasks could not be removed.", failed, exc_info=problem)
 
 
 def _forget(connection: sa.Connection, ids: list[int]) -> _Gone:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine.default import DefaultDialect
 
 from .models import Stat, Task
@@ -93,15 +94,15 @@ def is_active(pencil: Pencil, identifier: str) -> bool | None:
 
 
 def count_endings(connection: sa.Connection, key: CountKey, *, n: int = 0, gone: int = 0, seconds: float = 0.0) -> None:
-    """Add to the daily counts."""
-    changed = connection.execute(
-        sa.update(Stat)
-        .where(Stat.day == key[0], Stat.identifier == key[1], Stat.action == key[2], Stat.status == key[3])
-        .values(n=Stat.n + n, gone=Stat.gone + gone, seconds=Stat.seconds + seconds)
-    ).rowcount
-    if not changed:
-        row = dict(zip(("day", "identifier", "action", "status"), key, strict=True))
-        connection.execute(sa.insert(Stat).values(**row, n=n, gone=gone, seconds=seconds))
+    """Add to the daily counts. Whoever locks tasks, too, does so before: then nobody waits for each other."""
+    row = dict(zip(("day", "identifier", "action", "status"), key, strict=True))
+    more = {"n": Stat.n + n, "gone": Stat.gone + gone, "seconds": Stat.seconds + seconds}
+    values = {**row, "n": n, "gone": gone, "seconds": seconds}
+    if connection.dialect.name in ("mysql", "mariadb"):
+        connection.execute(mysql.insert(Stat).values(values).on_duplicate_key_update(more))
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(Stat).values(values).on_conflict_do_update(index_elements=list(row), set_=more))
 
 
 def count_key(row: Any) -> CountKey:

@@ -72,10 +72,9 @@ def look_counts(
     with database.read() as connection:
         newest = _sample(connection, select)
         found = newest.counts
-        for status in (Status.PENDING, Status.RUNNING):
-            if not newest.whole:
-                part = _sample(connection, select.where(Task.status == status))
-                found |= {name: part.counts[name] for name in _PARTS[status]}
+        for status in (Status.PENDING, Status.RUNNING) if simple and not newest.whole else ():
+            part = _sample(connection, select.where(Task.status == status))
+            found |= {name: part.counts[name] for name in _PARTS[status]}
     if newest.whole or not simple:
         return found
     ended = {status: 0 for status in Status if status.ended}

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from .announce import announce_end
 from .creation import Creation, Engine, Order, unique_key
-from .errors import IllegalMove, TaskNotFound
+from .errors import IllegalMove, InvalidOptions, TaskNotFound
 from .models import Task
 from .options import ActionSpec
 from .pruning import Pruner, Statuses
@@ -136,6 +136,8 @@ class Tasks:
         now = time.time()
         message = f"Withdrawn by {by}." if by else "Withdrawn."
         with self.state.database.write() as connection:
+            # Held from here on: between the two questions below an attempt could end, and the task wait once more.
+            connection.execute(sa.select(Task.id).where(Task.id == task_id).with_for_update())
             withdrawn = connection.execute(
                 sa.update(Task)
                 .where(Task.id == task_id, Task.status == Status.PENDING)
@@ -209,6 +211,28 @@ class Tasks:
         self.engine.created([task_id])
         return fresh
 
+    def prioritise(self, task: Task | int, priority: str) -> Task:
+        """Give a waiting task another priority: high, normal or low. Its place inside the priority is by its age.
+
+        :raises InvalidOptions: there is no such priority.
+        :raises IllegalMove: when it does not wait any more.
+        """
+        task_id = task if isinstance(task, int) else task.id
+        rank = PRIORITIES.get(priority)
+        if rank is None:
+            raise InvalidOptions({"priority": f"There is no priority {priority!r}; there are {', '.join(PRIORITIES)}."})
+        lane = sa.case((Task.lane.is_(None), None), else_=rank)
+        with self.state.database.write() as connection:
+            moved = connection.execute(
+                sa.update(Task)
+                .where(Task.id == task_id, Task.status == Status.PENDING)
+                .values(priority=priority, lane=lane)
+            ).rowcount
+        fresh = self.get(task_id)
+        if not moved:
+            raise IllegalMove(f"Task {task_id} does not wait any more; it is {fresh.status_text}.")
+        return fresh
+
     def wake(self) -> None:
         """Let the workers look at the queue now. Runs nothing here."""
         self.engine.created([])
@@ -230,7 +254,8 @@ class Tasks:
         self, connection: sa.Connection, task_id: int, by: int, only: tuple[Status, ...] = (Status.CANCELLED,)
     ) -> None:
         columns = (Task.identifier, Task.action, Task.status, Task.finished_at, Task.duration)
-        row = connection.execute(sa.select(*columns).where(Task.id == task_id, Task.status.in_(only))).first()
+        select = sa.select(*columns).where(Task.id == task_id, Task.status.in_(only))
+        row = connection.execute(select.with_for_update()).first()
         if row is not None and row.finished_at is not None:
             count_endings(connection, count_key(row), n=by, seconds=by * (row.duration or 0.0))
 

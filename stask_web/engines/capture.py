@@ -70,13 +70,13 @@ def redirect(write_end: int) -> None:
 
     Log handlers that wrote to the terminal go on doing so: their records reach the journal as records, once.
     """
-    terminal = os.dup(2)
     handlers = [handler for handler in _stream_handlers() if _number(handler) in (1, 2)]
+    if handlers:
+        stream = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+        for handler in handlers:
+            handler.stream = stream
     for fd in (1, 2):
         os.dup2(write_end, fd)
-    stream = os.fdopen(terminal, "w", buffering=1, errors="backslashreplace")
-    for handler in handlers:
-        handler.stream = stream
     for name in ("stdout", "stderr"):
         _line_buffered(name)
 

@@ -9,6 +9,8 @@ from .. import news
 from ..journal import Chunk, Journal
 
 LINES = 100
+#: A journal of so many bytes is looked through whole for its last lines.
+SMALL = 256 * 1024
 #: How many pieces are looked through, at most, for the lines of one attempt.
 PIECES, PIECE = 40, 500
 #: So many printed lines in a row are folded; the first of them stays to be seen.
@@ -22,6 +24,8 @@ def page_log(journal: Journal, attempt: int | None = None) -> dict[str, Any]:
     """
     chunk = journal.last(LINES)
     found = news.piece(chunk)
+    # Before the first line that people see there may be reports of progress only.
+    found["first"] = found["first"] or (len(found["lines"]) < LINES and journal.size() <= SMALL)
     if attempt is not None:
         found["lines"], found["first"] = _lines_of(journal, chunk, attempt)
     found["lines"] = list(fold(found["lines"]))

@@ -147,6 +147,11 @@ class Shown:
         return waits and self.spec is not None and self.person.may("retry", self.task)
 
     @cached_property
+    def may_prioritise(self) -> bool:
+        """Whether it waits, and he may let it start before others."""
+        return self.pending and self.spec is not None and self.person.may("launch", self.task)
+
+    @cached_property
     def may_retry(self) -> bool:
         """Whether he may start it again."""
         return may_start_again(self.task)

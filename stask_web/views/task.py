@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, jsonify, redirect, request, url_for
@@ -36,6 +37,7 @@ def register(bp: Blueprint) -> None:
     bp.post("/tasks/<int:task_id>/cancel", endpoint="cancel")(cancel)
     bp.post("/tasks/<int:task_id>/retry", endpoint="retry")(retry)
     bp.post("/tasks/<int:task_id>/start", endpoint="start_now")(start_now)
+    bp.post("/tasks/<int:task_id>/priority", endpoint="priority")(priority)
 
 
 def task(task_id: int) -> ResponseReturnValue:
@@ -82,6 +84,15 @@ def start_now(task_id: int) -> ResponseReturnValue:
     row = the_task(task_id, "retry")
     fresh = tasks_of(current_state()).start_now(row)
     return _done(fresh, "It starts now.") if wants_json() else _back(task_id)
+
+
+def priority(task_id: int) -> ResponseReturnValue:
+    """Let a waiting task start before others, or after them."""
+    row = the_task(task_id, "launch")
+    sent = request.get_json(silent=True) if request.is_json else request.form
+    wanted = sent.get("priority") if isinstance(sent, Mapping) else None
+    fresh = tasks_of(current_state()).prioritise(row, str(wanted or ""))
+    return _done(fresh, f"Its priority is {fresh.priority} now.") if wants_json() else _back(task_id)
 
 
 def _back(task_id: int) -> ResponseReturnValue:

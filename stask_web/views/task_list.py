@@ -250,7 +250,9 @@ def look_chips(wish: Wish, counts: Mapping[str, Count] | None, *, live: bool) ->
 
 
 def _count_text(count: Count | None) -> str:
-    return "" if count is None else number(count.n) if count.exact else f"{number(count.n)}+"
+    if count is None or not (count.n or count.exact):
+        return ""
+    return number(count.n) if count.exact else f"{number(count.n)}+"
 
 
 def set_chips(state: State, person: Visitor, wish: Wish) -> list[Chip]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from flask import Blueprint, abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -63,7 +64,7 @@ def tasks() -> ResponseReturnValue:
     rows = found.rows
     if first_page and wish.number is not None:
         rows = _with_number(state, person, wish, rows)
-    shown = show_all(state, rows)
+    shown, whole = show_all(state, rows), wish.is_simple and _sees_all(person)
     if wants_json():
         links = {"newer": pager.newer, "older": pager.older or pager.further}
         return jsonify(tasks=[t.json for t in shown], **{name: url for name, url in links.items() if url})
@@ -73,7 +74,7 @@ def tasks() -> ResponseReturnValue:
         "wish": wish,
         "chooses": _chooses(person),
         "list_filter": wish.live if first_page else None,
-        "digest": _digest(state, person, wish, rows) if first_page and wish.live else "",
+        "digest": _digest(state, wish, rows, whole=whole) if first_page and wish.live else "",
         "list_url": wish.address(),
         "is_new": not rows and not wish.params and first_page,
     }
@@ -81,7 +82,7 @@ def tasks() -> ResponseReturnValue:
         context["actions"] = _first_acts(state, person)
     if partial() is not None:
         return render("tasks/_list.html", "tasks", **context)
-    return render("tasks/page.html", "tasks", **context, **_filters(state, person, wish))
+    return render("tasks/page.html", "tasks", **context, **_filters(state, person, wish, whole=whole))
 
 
 def process() -> ResponseReturnValue:
@@ -100,15 +101,17 @@ def _row(state: State, person: Visitor) -> str:
     return render("tasks/_row.html", "tasks", t=show_all(state, [row])[0], chooses=_chooses(person))
 
 
-def _filters(state: State, person: Visitor, wish: Wish) -> dict[str, Any]:
-    """What stands above the list."""
-    counts, is_whole = None, wish.is_simple and _sees_all(person)
+def _filters(state: State, person: Visitor, wish: Wish, *, whole: bool) -> dict[str, Any]:
+    """What stands above the list.
+
+    :param whole: whether nothing but look, worker and action narrows it.
+    """
+    counts = None
     if not wish.q:
-        counts = tally.look_counts(
-            state.database, wish.select(state, person, all_looks=True), wish.worker, wish.action, simple=is_whole
-        )
+        select = wish.select(state, person, all_looks=True)
+        counts = tally.look_counts(state.database, select, wish.worker, wish.action, simple=whole)
     return {
-        "chips": look_chips(wish, counts, live=is_whole and not wish.worker),
+        "chips": look_chips(wish, counts, live=whole and not wish.worker),
         "set_chips": set_chips(state, person, wish),
         "workers": choices(state, person, wish),
         "periods": PERIODS,
@@ -119,7 +122,7 @@ def _filters(state: State, person: Visitor, wish: Wish) -> dict[str, Any]:
 
 def _sees_all(person: Visitor) -> bool:
     """Whether the policy narrows nothing, so that the counts of all tasks are his, too."""
-    return Wish().select(current_state(), person).whereclause is None
+    return person.policy.visible(sa.select(Task), person.user).whereclause is None
 
 
 def _chooses(person: Visitor) -> bool:
@@ -153,9 +156,9 @@ def _with_number(state: State, person: Visitor, wish: Wish, rows: list[Task]) ->
     return [*found, *(row for row in rows if row.id != wish.number)]
 
 
-def _digest(state: State, person: Visitor, wish: Wish, rows: list[Task]) -> str:
+def _digest(state: State, wish: Wish, rows: list[Task], *, whole: bool) -> str:
     """The digest of what the page is told of; where that is more than it shows, of the whole."""
-    if wish.is_simple and _sees_all(person):
+    if whole:
         return news.digest_of(task.id for task in rows)
     return str(news.list_news(state, wish.live or "")["digest"])
 

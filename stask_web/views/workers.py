@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, jsonify, redirect, url_for
+from flask import Blueprint, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
@@ -38,11 +38,7 @@ def workers() -> ResponseReturnValue:
     records = [record for record in worker_records(state.database) if person.may("view", _target(state, record))]
     if wants_json():
         return jsonify(workers=[_json(record) for record in records])
-    last = _last(state, records)
-    rows = [
-        (record, Markup(record.icon), last.get(record.identifier), state.registry.get(record.identifier))
-        for record in records
-    ]
+    rows = _rows(state, records)
     broken = state.registry.broken if person.may("manage_workers") else []
     return render("workers/page.html", "workers", rows=rows, broken=broken, unregistered=_unregistered(state, records))
 
@@ -55,6 +51,9 @@ def worker(identifier: str) -> ResponseReturnValue:
         drawn = _widget(state, record)
         template = "widgets/_slot.html" if drawn else "widgets/_absent.html"
         return render(template, "dashboard", widget=drawn, identifier=identifier)
+    if partial() == "row":
+        [(_, icon, last, cls)] = _rows(state, [record])
+        return render("workers/_row.html", "workers", record=record, icon=icon, last=last, cls=cls)
     if wants_json():
         return jsonify(_json(record))
     person = visitor()
@@ -105,7 +104,8 @@ def _switch(identifier: str, active: bool) -> ResponseReturnValue:
             "label": "Undo",
         }
         return jsonify(_json(record) | {"message": f"{record.title} is {'on' if active else 'off'}.", "undo": undo})
-    return redirect(url_for("stask.workers"), 303)
+    back = request.form.get("_back") == "worker"
+    return redirect(url_for("stask.worker", identifier=identifier) if back else url_for("stask.workers"), 303)
 
 
 def _widget(state: State, record: WorkerRecord) -> Widget | None:
@@ -115,6 +115,15 @@ def _widget(state: State, record: WorkerRecord) -> Widget | None:
 
 def _target(state: State, record: WorkerRecord) -> Any:
     return state.registry.get(record.identifier) or record
+
+
+def _rows(state: State, records: list[WorkerRecord]) -> list[tuple[WorkerRecord, Markup, Shown | None, Any]]:
+    """What the list shows of each worker: its row, icon, last task and class."""
+    last = _last(state, records)
+    return [
+        (record, Markup(record.icon), last.get(record.identifier), state.registry.get(record.identifier))
+        for record in records
+    ]
 
 
 def _last(state: State, records: list[WorkerRecord]) -> dict[str, Shown]:

@@ -11,6 +11,7 @@ export function start() {
     event.preventDefault();
     send(form, event.submitter);
   });
+  on("change", "form[data-async] [data-submits]", (event, field) => field.form.requestSubmit());
 }
 
 async function send(form, button) {
@@ -18,7 +19,7 @@ async function send(form, button) {
   const question = form.dataset.confirm && document.getElementById(form.dataset.confirm);
   if (question && !(await confirmed(question))) return;
   form.ariaBusy = "true";
-  if (button) button.disabled = true;
+  button?.setAttribute("aria-disabled", "true"); // a disabled one would lose the focus
   try {
     const answer = await ask(addressOf(form), { method: "POST", body: new FormData(form, button) });
     const said = await answer.json().catch(() => ({}));
@@ -29,12 +30,13 @@ async function send(form, button) {
     const identifier = said.identifier ?? said.task?.identifier;
     if (identifier) tell("worker", { identifier });
     const region = form.closest("[data-partial]");
-    if (region && region.dataset.widget !== identifier) await refresh(region).catch(() => {});
+    const told = identifier && [region?.dataset.widget, region?.dataset.worker].includes(identifier);
+    if (region && !told) await refresh(region).catch(() => {});
   } catch (error) {
     fail(form, error);
   } finally {
     form.ariaBusy = "false";
-    if (button) button.disabled = false;
+    button?.removeAttribute("aria-disabled");
   }
 }
 

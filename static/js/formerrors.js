@@ -13,7 +13,7 @@ export function show(form, { error = "", errors = {}, url, link }) {
   say(form, error, entries.map(([name, text], index) => [fields[index], text, name]), url && link ? { url, link } : null);
   const first = fields.find(Boolean);
   if (!first) return;
-  first.closest("details:not([open])")?.setAttribute("open", "");
+  fields.forEach((field) => field?.closest("details:not([open])")?.setAttribute("open", ""));
   first.focus();
 }
 
@@ -54,7 +54,8 @@ function listOf(form, entries) {
     const item = document.createElement("li");
     if (field) {
       field.id ||= `field-${field.name}`;
-      item.append(Object.assign(document.createElement("a"), { href: `#${field.id}`, textContent: text }));
+      const label = field.closest("[data-field-name]")?.dataset.label;
+      item.append(Object.assign(document.createElement("a"), { href: `#${field.id}`, textContent: label ? `${label}: ${text}` : text }));
       item.firstChild.addEventListener("click", (event) => {
         event.preventDefault();
         field.focus();

@@ -23,14 +23,16 @@ async function send(form, button) {
   errors.clear(form);
   const wrong = check(form);
   if (wrong) return void errors.show(form, wrong);
-  const restore = busy(form, button);
+  let restore = busy(form, button);
   try {
     await uploads(form);
     const values = new FormData(form, button);
     let answer = await post(form, values);
     // The author of the action wants it to be asked first; the server has found the values good.
     if (answer.confirm) {
-      if (!(await question(answer.confirm))) return void restore();
+      restore();
+      if (!(await question(answer.confirm))) return;
+      restore = busy(form, button);
       values.set("_confirmed", "1");
       answer = await post(form, values);
     }

@@ -23,7 +23,10 @@ export function start() {
     nameTab(task);
   });
   hear("gone", ({ task }) => parts(task).forEach((part) => part.toggleAttribute("data-gone", true)));
-  hear("worker", ({ identifier }) => all(`[data-widget="${CSS.escape(identifier)}"]`).forEach((slot) => refresh(slot).catch(() => {})));
+  hear("worker", ({ identifier }) => {
+    const name = CSS.escape(identifier);
+    all(`[data-widget="${name}"], [data-worker="${name}"]`).forEach((part) => refresh(part).catch(() => {}));
+  });
   hear("changed", ({ root: within }) => {
     const fresh = all("[data-task]", within);
     if (within.dataset?.task) fresh.push(within);

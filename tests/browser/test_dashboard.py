@@ -96,6 +96,18 @@ def test_a_widget_that_is_turned_off_goes_and_comes_back_with_undo(panel: Panel)
     expect(widget).to_contain_text("Orders")
 
 
+def test_a_worker_is_turned_off_in_the_list_and_on_again_with_undo(panel: Panel) -> None:
+    page = panel.open("/workers")
+    row = page.locator("[data-worker=orders]")
+    switch = row.get_by_role("button", name="Orders")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    expect(switch).to_be_focused()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+
+
 def test_a_line_on_top_says_that_an_answer_is_on_its_way(panel: Panel) -> None:
     page = panel.open("/")
     held: list[Any] = []

@@ -80,6 +80,7 @@ def test_what_the_browser_finds_wrong_is_said_by_us_all_at_once(panel: Panel) ->
     page.get_by_role("button", name="Print invoices").click()
     summary = page.locator("[data-summary]")
     expect(summary).to_contain_text("3 fields need a look.")
+    expect(summary.get_by_role("link").first).to_have_text("Name: Fill this in.")
     expect(page.locator("#error-name")).to_have_text("Fill this in.")
     expect(page.locator("#error-count")).to_have_text("Enter a whole number, for example 12.")
     expect(page.locator("#error-mail")).to_have_text("Enter an e-mail address, for example name@example.com.")

@@ -43,6 +43,21 @@ def test_stop_asks_on_a_phone_too_and_esc_keeps_it_running(panel: Panel) -> None
     expect(page.locator(".hero-message")).to_contain_text("By force in")
 
 
+def test_stop_asks_in_a_list_too(panel: Panel) -> None:
+    page = panel.open("/tasks")
+    line = page.locator(f"tr[data-task='{panel.gallery.ids['running']}']")
+    line.locator(".menu-button").click()
+    line.get_by_role("button", name="Stop", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Stop “Send newsletter”?")
+    expect(dialog.get_by_role("button", name="Keep running")).to_be_focused()
+    dialog.get_by_role("button", name="Keep running").click()
+    assert row(panel, "running").cancel_at is None
+    line.locator(".menu-button").click()
+    line.get_by_role("button", name="Stop", exact=True).click()
+    dialog.get_by_role("button", name="Stop “Send newsletter”").click()
+    expect(line).to_contain_text("Stopping…")
+
+
 def test_without_javascript_stop_asks_on_a_page(panel: Panel) -> None:
     page = panel.open(panel.task("running"), script=False)
     page.locator(".task-head").get_by_role("button", name="Stop").click()
@@ -67,6 +82,18 @@ def test_between_attempts_start_now_and_give_up(panel: Panel) -> None:
     expect(page.locator(".task-under .look")).to_contain_text("Stopped")
     page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(page.locator(".task-under .look")).to_contain_text("Waiting")
+
+
+def test_the_priority_changes_as_soon_as_it_is_chosen(panel: Panel) -> None:
+    with panel.gallery.app.app_context():
+        later = panel.gallery.state.tasks.create("stock", "rebuild")
+    page = panel.open(f"/tasks/{later.id}")
+    expect(page.locator(".hero [data-field=waiting_for]")).to_have_text("Number 2 in the queue")
+    expect(page.get_by_role("button", name="Change")).to_be_hidden()
+    page.get_by_label("Priority").focus()
+    page.get_by_label("Priority").select_option("high")
+    expect(page.locator(".hero [data-field=waiting_for]")).to_have_text("Starts next")
+    expect(page.get_by_label("Priority")).to_be_focused()
 
 
 def test_the_report_is_copied(panel: Panel) -> None:

@@ -52,7 +52,7 @@ class Faulty(BaseWorker):
     def task_sleep(self, task: Any, options: Any) -> None:
         note(options, "started", f"{os.getpid()} {task.id}")
         until = time.monotonic() + options.get("seconds", 1.0)
-        while time.monotonic() < until:
+        while time.monotonic() < until and not (Path(options["notes"]) / "enough").exists():
             time.sleep(0.02)
             self.push_progress(task, message="sleeping")
         note(options, "finished", str(task.id))

@@ -211,7 +211,7 @@ def test_what_a_browser_finds_wrong_is_said_in_the_same_sentences(kinds: FlaskCl
     html = page(kinds)
 
     def says(name: str) -> dict[str, str]:
-        found = re.search(rf'data-field-name="{name}" data-says="([^"]*)"', html)
+        found = re.search(rf'data-field-name="{name}"[^>]*? data-says="([^"]*)"', html)
         assert found is not None
         return dict(json.loads(html_module.unescape(found[1])))
 

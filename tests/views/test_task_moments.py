@@ -110,6 +110,50 @@ def test_undo_is_offered_only_to_who_may_undo(site: Site, monkeypatch: Any) -> N
     assert "undo" not in answer.get_json()
 
 
+# -- priority
+
+
+def test_a_waiting_task_can_be_let_before_others(site: Site, operator: FlaskClient) -> None:
+    first, second = site.task(), site.task()
+    html = page(operator, second)
+    assert f'action="/stask/tasks/{second}/priority"' in html
+    assert '<option value="normal" selected>' in html
+    answer = operator.post(f"/stask/tasks/{second}/priority", data={"priority": "high"}, headers=JSON)
+    assert answer.get_json()["message"] == "Its priority is high now."
+    assert operator.get(f"/stask/tasks/{second}", headers=JSON).get_json()["position"] == 1
+    assert operator.get(f"/stask/tasks/{first}", headers=JSON).get_json()["position"] == 2
+    assert (site.get(second).priority, site.get(second).lane) == ("high", 1)
+
+
+def test_one_that_waits_for_a_time_keeps_waiting_for_it(site: Site, operator: FlaskClient) -> None:
+    task_id = retrying(site)
+    assert operator.post(f"/stask/tasks/{task_id}/priority", data={"priority": "low"}).status_code == 303
+    assert (site.get(task_id).priority, site.get(task_id).lane) == ("low", None)
+    assert operator.post(f"/stask/tasks/{task_id}/start").status_code == 303
+    assert site.get(task_id).lane == 3
+
+
+@pytest.mark.parametrize("sent", [{}, {"priority": "urgent"}, {"priority": ""}])
+def test_an_odd_priority_is_refused(site: Site, operator: FlaskClient, sent: dict[str, str]) -> None:
+    task_id = site.task()
+    assert operator.post(f"/stask/tasks/{task_id}/priority", data=sent, headers=JSON).status_code == 422
+    assert operator.post(f"/stask/tasks/{task_id}/priority", json=[1], headers=JSON).status_code == 422
+    assert site.get(task_id).priority == "normal"
+
+
+def test_only_what_waits_has_a_priority_and_only_for_who_may_launch(
+    site: Site, operator: FlaskClient
+) -> None:
+    running, waiting = site.running(), site.task()
+    assert operator.post(f"/stask/tasks/{running}/priority", data={"priority": "low"}).status_code == 409
+    assert "/priority" not in page(operator, running)
+    viewer = site.client("viewer")
+    assert "/priority" not in page(viewer, waiting)
+    assert viewer.post(f"/stask/tasks/{waiting}/priority", data={"priority": "low"}).status_code == 403
+    assert site.client("viewer").post("/stask/tasks/99/priority").status_code == 403
+    assert operator.post("/stask/tasks/99/priority").status_code == 404
+
+
 # -- attempts
 
 
@@ -306,6 +350,16 @@ def test_the_details_name_ids_process_and_the_checksum_of_an_upload(site: Site, 
 
 def line(message: str, kind: str = "log", level: str = "info") -> dict[str, Any]:
     return {"message": message, "kind": kind, "level": level, "attempt": 1}
+
+
+def test_the_page_knows_whether_it_shows_the_whole_log(site: Site, operator: FlaskClient) -> None:
+    short, long = site.ended(), site.ended()
+    progress = {"t": 1.0, "k": "progress", "p": {"progress": 5}}
+    write(site, short, progress, {"t": 2.0, "m": "one line"})
+    write(site, long, *({"t": 1.0, "m": f"line {number}"} for number in range(101)))
+    assert "data-whole" in page(operator, short)
+    assert "data-whole" not in page(operator, long)
+    assert "data-whole" in page(operator, site.ended()), "an empty one, too"
 
 
 def test_equal_neighbours_are_folded_with_their_number(site: Site, operator: FlaskClient) -> None:

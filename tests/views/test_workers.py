@@ -95,3 +95,17 @@ def test_workers_as_json(operator: FlaskClient) -> None:
     assert worker["identifier"] == "product"
     assert {"name": "import", "title": "Import products"} in worker["actions"]
     assert operator.get("/stask/workers/product", headers=JSON).get_json() == worker
+
+
+def test_a_row_of_the_list_is_a_part_of_its_own(admin: FlaskClient, viewer: FlaskClient) -> None:
+    part = admin.get("/stask/workers/product?partial=1&part=row").get_data(as_text=True).strip()
+    assert part.startswith('<li class="worker-row" data-worker="product"')
+    assert part.endswith("</li>")
+    assert "data-async" in part
+    assert "data-async" not in viewer.get("/stask/workers/product?partial=1&part=row").get_data(as_text=True)
+
+
+def test_turning_off_on_a_workers_page_leads_back_to_it(admin: FlaskClient) -> None:
+    answer = admin.post("/stask/workers/product/deactivate", data={"_back": "worker"})
+    assert answer.headers["Location"] == "/stask/workers/product"
+    assert admin.post("/stask/workers/product/activate").headers["Location"] == "/stask/workers"
