@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stask_web.errors import InvalidSchedule
@@ -201,6 +201,7 @@ def test_no_text_breaks_the_reading_of_cron(text: str) -> None:
     assert rule.words()
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no slow generator
 @given(
     st.dictionaries(
         st.sampled_from(["type", "frequency", "time", "days", "day", "interval", "start_time", "end_time", "datetime"]),
