@@ -1,97 +1,101 @@
-"""How fast two children drain 5,000 tasks that do nothing, and the same with huey on SQLite, in the same run.
+"""How fast two children drain 5,000 tasks that do nothing on SQLite; beside it huey on SQLite and dramatiq on Redis.
 
-Run it with: python -m benchmarks.drain [TASKS] (STASK_BENCH_DATABASE=postgresql+psycopg://... for another database).
-Ours keeps a row and an attempt for each task; huey keeps nothing. The time is from the first start to the last end.
+Run it with: python -m benchmarks.drain [TASKS] [ROUNDS]. The rounds of all are taken in turn; the figures are medians.
+Ours keeps a row and an attempt for each task, the peers keep nothing. The time is from the first start to the last end;
+beside it stands what a task costs of a core, which depends less on what else the machine does.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import median
 
-from stask_web.state import state_of
+from stask_web.state import State, state_of
 
+from . import peers
+from .load import core_seconds_of_all, load
+from .peers import CHILDREN, Drained
 from .site import make_site, wait_for, worker
 
 TASKS = 5000
-CHILDREN = 2
-ROUNDS = 3
+ROUNDS = 5
 
 
 def main() -> None:
-    """Print both rates and their ratio."""
-    tasks = int(sys.argv[1]) if len(sys.argv) > 1 else TASKS
-    ours = [measure_ours(tasks) for _ in range(ROUNDS)]
-    print(f"stask-web: {max(ours):,.0f} tasks/s, {CHILDREN} children, history kept ({_each(ours)})")
-    if find_spec("huey") is None:
-        print("huey is not installed here, so there is nothing to compare with: pip install huey")
-        return
-    theirs = [measure_huey(tasks) for _ in range(ROUNDS)]
-    print(f"huey, SqliteHuey: {max(theirs):,.0f} tasks/s, {CHILDREN} processes, no history ({_each(theirs)})")
-    print(f"ratio: {max(ours) / max(theirs):.2f}")
+    """Print the rates and their ratios."""
+    tasks, rounds = numbers(TASKS, ROUNDS)
+    contestants: dict[str, Callable[[], Drained]] = {"stask-web, SQLite": lambda: drain(tasks)}
+    if peers.here("huey"):
+        contestants["huey, SqliteHuey"] = lambda: peers.huey(tasks)
+    if peers.here("dramatiq", "redis"):
+        contestants["dramatiq, Redis"] = lambda: peers.dramatiq(tasks)
+    compare(contestants, rounds)
 
 
-def measure_ours(tasks: int) -> float:
-    """Tasks a second."""
+def numbers(*defaults: int) -> tuple[int, ...]:
+    """The arguments of the command, or the defaults of those that are not given."""
+    given = [int(word) for word in sys.argv[1:]]
+    return (*given, *defaults[len(given) :])
+
+
+def compare(contestants: Mapping[str, Callable[[], Drained]], rounds: int) -> None:
+    """Let them drain in turn, and print all of it. The first one is ours."""
+    print(load())
+    found: dict[str, list[Drained]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, contestant in contestants.items():
+            found[name].append(contestant())
+    ours, *others = found
+    for name, rates in found.items():
+        each = ", ".join(f"{drained.rate:,.0f}" for drained in rates)
+        print(
+            f"{name}: {_rate(rates):,.0f} tasks/s ({each}), {_cost(rates):.2f} ms of a core each, {CHILDREN} processes"
+        )
+    for name in others:
+        pairs = zip(found[ours], found[name], strict=True)
+        ratio = median(mine.rate / theirs.rate for mine, theirs in pairs)
+        print(f"{ours} / {name}: {ratio:.2f}; of the cost: {_cost(found[ours]) / _cost(found[name]):.2f}")
+    print(load())
+
+
+def drain(tasks: int, uri: str | None = None) -> Drained:
+    """One round of ours.
+
+    :param uri: of an empty database; a SQLite file of its own by default.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        app = make_site(folder)
+        app = make_site(folder, uri)
         state = state_of(app)
         with app.app_context():
-            if state.database.dialect != "sqlite":
-                with state.database.write() as connection:
-                    connection.exec_driver_sql("TRUNCATE s_tasks, s_attempts, s_stats, s_processes")
             state.roster.set_active("measured", True)
             state.tasks.create_many("measured", "nothing", [None] * tasks)
-        with worker(folder, CHILDREN):
+        with worker(folder, CHILDREN, uri) as process:
+            before, done = core_seconds_of_all(process.pid), _completed(state)
             wait_for(state, tasks)
+            used = core_seconds_of_all(process.pid) - before
         with state.database.read() as connection:
             query = "SELECT min(started_at), max(finished_at), count(*) FROM s_tasks WHERE status = 30 AND attempts = 1"
             first, last, count = connection.exec_driver_sql(query).one()
         assert count == tasks, f"{count} of {tasks} tasks completed at their first attempt"
-        return tasks / float(last - first)
+        state.database.engine.dispose()
+        return Drained(tasks / float(last - first), used * 1000 / (tasks - done))
 
 
-def measure_huey(tasks: int) -> float:
-    """The same with huey's own consumer."""
-    with tempfile.TemporaryDirectory() as name:
-        environ = {**os.environ, "HUEY_BENCH": name}
-        enqueue = f"from benchmarks.huey_site import nothing\nfor _ in range({tasks}): nothing()"
-        subprocess.run([sys.executable, "-c", enqueue], env=environ, check=True)
-        command = [
-            sys.executable, "-m", "huey.bin.huey_consumer", "benchmarks.huey_site.huey",
-            "-k", "process", "-w", str(CHILDREN), "-d", "0.001", "-m", "0.01", "-q",
-        ]  # fmt: skip
-        process = subprocess.Popen(command, env=environ)
-        try:
-            ends = _wait_for_huey(Path(name), tasks)
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        return tasks / (max(ends) - min(ends))
+def _completed(state: State) -> int:
+    with state.database.read() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM s_tasks WHERE status = 30").scalar() or 0)
 
 
-def _wait_for_huey(folder: Path, tasks: int) -> list[float]:
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        times = [float(line) for path in folder.glob("done.*") for line in path.read_text().splitlines()]
-        if len(times) >= tasks:
-            return times
-        time.sleep(0.1)
-    raise SystemExit("huey did not finish within 120 s.")
+def _rate(rates: list[Drained]) -> float:
+    return median(drained.rate for drained in rates)
 
 
-def _each(rates: list[float]) -> str:
-    return ", ".join(f"{rate:,.0f}" for rate in rates)
+def _cost(rates: list[Drained]) -> float:
+    return median(drained.cost for drained in rates)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from stask_web.database import upgrade
 from stask_web.state import State, state_of
 
 READY_WITHIN = 20.0
+DATABASE = "STASK_BENCH_DATABASE"
 
 
 class Measured(BaseWorker):
@@ -40,30 +41,36 @@ class Measured(BaseWorker):
 
 
 def make_site(folder: Path, uri: str | None = None) -> Flask:
-    """An app with nothing but stask-web.
+    """An app with nothing but stask-web, and its tables.
 
     :param uri: of the database; a SQLite file in the folder by default.
     """
-    app = Flask("benchmark", instance_path=str(folder))
-    app.config.update(
-        SECRET_KEY="benchmark",
-        STASK_DATABASE_URI=uri or os.environ.get("STASK_BENCH_DATABASE") or f"sqlite:///{folder}/bench.db",
-        STASK_STORAGE=str(folder / "stask"),
-        STASK_AUTO_ACTIVATE=True,
-    )
-    STask(app, access=lambda user, permission, target: True)
+    app = make_app(folder, uri)
     state = state_of(app)
-    state.registry.add(Measured)
     with app.app_context():
         state.storage.prepare()
         upgrade(state.database)
     return app
 
 
+def make_app(folder: Path, uri: str | None = None) -> Flask:
+    """The app alone, as a worker process of it makes it."""
+    app = Flask("benchmark", instance_path=str(folder))
+    app.config.update(
+        SECRET_KEY="benchmark",
+        STASK_DATABASE_URI=uri or os.environ.get(DATABASE) or f"sqlite:///{folder}/bench.db",
+        STASK_STORAGE=str(folder / "stask"),
+        STASK_AUTO_ACTIVATE=True,
+    )
+    STask(app, access=lambda user, permission, target: True)
+    state_of(app).registry.add(Measured)
+    return app
+
+
 @contextlib.contextmanager
-def worker(folder: Path, concurrency: int) -> Iterator[subprocess.Popen[bytes]]:
+def worker(folder: Path, concurrency: int, uri: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker process on that folder, ready to work."""
-    process = start_worker(folder, concurrency)
+    process = start_worker(folder, concurrency, uri)
     try:
         yield process
     finally:
@@ -71,11 +78,11 @@ def worker(folder: Path, concurrency: int) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(60)
 
 
-def start_worker(folder: Path, concurrency: int) -> subprocess.Popen[bytes]:
+def start_worker(folder: Path, concurrency: int, uri: str | None = None) -> subprocess.Popen[bytes]:
     """Start a worker process and wait until its supervisor can be woken."""
     command = [sys.executable, "-m", "benchmarks.site", str(folder), str(concurrency)]
     before = set(folder.glob("stask/run/*.sock"))
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, env={**os.environ, **({DATABASE: uri} if uri else {})})
     until = time.monotonic() + READY_WITHIN
     while not set(folder.glob("stask/run/*.sock")) - before:
         if time.monotonic() > until:
@@ -101,7 +108,7 @@ def main() -> int:
     """Be a worker process."""
     from stask_web.engines.supervisor import Supervisor
 
-    return Supervisor(make_site(Path(sys.argv[1])), concurrency=int(sys.argv[2])).run()
+    return Supervisor(make_app(Path(sys.argv[1])), concurrency=int(sys.argv[2])).run()
 
 
 if __name__ == "__main__":

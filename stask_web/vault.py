@@ -1,17 +1,19 @@
-"""Secrets of tasks and workers: encrypted with a key derived from the host's SECRET_KEY."""
+"""Secrets of tasks and workers: encrypted with a key derived from the host's SECRET_KEY.
+
+The library for it is loaded with the first secret: it takes 6 MB, and a supervisor never opens one.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, STaskError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 
 class Vault:
@@ -37,6 +39,8 @@ class Vault:
         """
         if not sealed:
             return {}
+        from cryptography.fernet import InvalidToken
+
         try:
             values: dict[str, Any] = json.loads(self._open_box().decrypt(bytes(sealed)))
         except InvalidToken:
@@ -49,11 +53,16 @@ class Vault:
         if self._box is None:
             if not self._keys:
                 raise ConfigError("SECRET_KEY is not set, so secrets cannot be kept. Set it in the app's config.")
+            from cryptography.fernet import Fernet, MultiFernet
+
             self._box = MultiFernet([Fernet(_derive(key)) for key in self._keys])
         return self._box
 
 
 def _derive(key: str | bytes) -> bytes:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     raw = key.encode() if isinstance(key, str) else key
     derived = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"stask-web secrets").derive(raw)
     return base64.urlsafe_b64encode(derived)

@@ -73,6 +73,7 @@ class Ledger:
         self._tell = tell
         self._database = database
         self._sqlite = database.dialect == "sqlite"
+        self._postgresql = database.dialect == "postgresql"
         self._proxy: Any = None
         self._connection: Any = None
         self._version: int | None = None
@@ -88,14 +89,19 @@ class Ledger:
         self._proxy = self._connection = self._version = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Cursor]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Cursor]:
         """A write transaction, committed at the end.
 
+        :param durable: whether PostgreSQL has to wait for its disk. What a crash of the server may take back needs not:
+            a sign of life, progress, and a claim, for the task is then still waiting, and what runs of it is fenced.
+            The end of a task makes its claim durable with it.
         :raises Away: nothing was changed.
         """
         try:
             cursor = self._cursor()
             cursor.execute("BEGIN IMMEDIATE" if self._sqlite else "BEGIN")
+            if not durable and self._postgresql:
+                cursor.execute("SET LOCAL synchronous_commit = off")
         except self._errors as error:
             raise self._away(error) from error
         try:
@@ -158,7 +164,7 @@ class Ledger:
         now = time.time()
         stats: dict[Stat, list[float]] = {}
         found: list[Claim] = []
-        with self.transaction() as cursor:
+        with self.transaction(durable=bool(reported)) as cursor:
             ended = [self.claims.end(cursor, claim, outcome, now=now, stats=stats) for claim, outcome in reported]
             for pid in pids:
                 claim = self.claims.claim(cursor, owner=self.owner, pid=pid, now=now)
@@ -171,7 +177,7 @@ class Ledger:
 
     def report(self, reports: Iterable[tuple[Claim, dict[str, Any]]]) -> None:
         """Write the newest progress of running tasks into their rows."""
-        with self.transaction() as cursor:
+        with self.transaction(durable=False) as cursor:
             for claim, values in reports:
                 self.claims.report(cursor, claim, values)
 
@@ -239,7 +245,7 @@ class Ledger:
         """Write our sign of life; the row is made when it is not there."""
         now = time.time()
         sql = self.claims.sql
-        with self.transaction() as cursor:
+        with self.transaction(durable=False) as cursor:
             update = "UPDATE s_processes SET beat_at = ?, concurrency = ?, busy = ?, stopping = ? WHERE id = ?"
             cursor.execute(sql(update), (now, concurrency, busy, stopping, self.owner))
             if cursor.rowcount:

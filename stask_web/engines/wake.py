@@ -71,6 +71,8 @@ def wake(state: State) -> None:
     if state.database.dialect == "postgresql":
         try:
             with state.database.write() as connection:
+                # There is nothing to keep on the disk, so nobody waits for it.
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
         except Exception:
             _log.debug("NOTIFY could not be sent; the poll finds the task.", exc_info=True)

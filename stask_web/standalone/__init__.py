@@ -6,19 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, redirect, url_for
-from flask_sqlalchemy import SQLAlchemy
-from flask_wtf import CSRFProtect
-from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.wrappers import Response
 
 from ..paths import TEMPLATES
-from ..sockets import make_server
-from .invitation import announce, link_path, note
-from .pages import make_blueprint
-from .session import StandalonePolicy, set_up
-from .settings import apply_settings, instance_folder, proxies
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
     from ..extension import STask
 
 PREFIX = "/stask"
@@ -35,6 +28,17 @@ def build_app(extension: STask, config: Mapping[str, Any] | None = None) -> Flas
     :param config: Flask settings over those of the environment; ``INSTANCE`` names the folder for all files.
     :raises ConfigError: a setting cannot be used.
     """
+    # Only here: the commands of every site import this package, and few sites are standalone.
+    from flask_sqlalchemy import SQLAlchemy
+    from flask_wtf import CSRFProtect
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from ..sockets import make_server
+    from .invitation import announce, link_path, note
+    from .pages import make_blueprint
+    from .session import StandalonePolicy, set_up
+    from .settings import apply_settings, instance_folder, proxies
+
     config = dict(config or {})
     app = Flask(
         "stask_web", instance_path=str(instance_folder(config)), static_folder=None, template_folder=str(TEMPLATES)

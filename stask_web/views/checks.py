@@ -6,8 +6,6 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf.csrf import generate_csrf, validate_csrf
-from wtforms import ValidationError
 
 from ..errors import TablesMissing
 from ..state import current_state
@@ -35,6 +33,8 @@ def register(bp: Blueprint) -> None:
 
 def csrf_token() -> str:
     """The token for our forms: the host's own when it has CSRFProtect, for both come from Flask-WTF."""
+    from flask_wtf.csrf import generate_csrf  # processes without pages need none of it
+
     return str(generate_csrf())
 
 
@@ -74,6 +74,9 @@ def _check_token() -> None:
     if host is not None:
         host.protect()
         return
+    from flask_wtf.csrf import validate_csrf
+    from wtforms import ValidationError
+
     try:
         validate_csrf(_sent_token())
     except ValidationError as error:

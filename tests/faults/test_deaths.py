@@ -192,18 +192,25 @@ def test_a_supervisor_that_only_sleeps_keeps_its_tasks(make_site: Callable[..., 
     assert second.stop() == 0
 
 
-def test_many_short_tasks_leave_no_zombie_and_no_open_file(make_site: Callable[..., Site]) -> None:
-    """Children are replaced after some tasks, and nothing adds up."""
+def test_many_short_tasks_leave_no_zombie_no_open_file_and_no_memory(make_site: Callable[..., Site]) -> None:
+    """Children are replaced after some tasks, and nothing adds up over a thousand of them."""
     site = make_site(STASK_RECYCLE=50)
     worker = site.start(concurrency=2)
 
-    def round_of_tasks() -> tuple[int, int]:
-        for task in site.create_many("nothing", 300):
-            site.wait(task)
+    def tasks(count: int) -> tuple[int, int]:
+        site.wait(site.create_many("nothing", count)[-1])
+        site.until(lambda: not site.state.tasks.pending(1), "all have begun")
         site.until(lambda: len(worker.children()) == 3, "two children and the guard")
         return len(os.listdir(f"/proc/{worker.pid}/fd")), len(worker.children())
 
     first = {pid for pid in worker.children() if comm(pid) == "stask-child"}
-    before = round_of_tasks()
-    assert round_of_tasks() == before
+    before, memory = tasks(200), resident(worker.pid)
+    assert tasks(1000) == before
+    assert resident(worker.pid) <= 1.1 * memory
     assert not first & set(worker.children()), "children are replaced"
+
+
+def resident(pid: int) -> int:
+    """Pages of memory that a process has."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1])

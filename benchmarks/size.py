@@ -1,0 +1,93 @@
+"""How much memory a supervisor takes, beside the same app without stask-web, and how much of a core when it is idle.
+
+Run it with: python -m benchmarks.size [SECONDS OF IDLENESS]
+The app is as small as one can be. The peer is the same process, a Flask app's command with an open SQLAlchemy engine,
+and nothing of ours in it: what is above it is ours.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from .load import core_seconds
+from .site import READY_WITHIN, make_site, start_worker
+
+LIMIT = 60.0
+CORE = 0.01
+
+HOST = """
+import sys
+import sqlalchemy as sa
+import sqlalchemy.orm
+from flask import Flask, cli
+app = Flask("host")
+with sa.create_engine("sqlite://").connect() as connection:
+    connection.exec_driver_sql("SELECT 1")
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Size(NamedTuple):
+    """Megabytes.
+
+    :param rss: all that is mapped and present.
+    :param pss: the same, where what several processes share counts for each in part.
+    """
+
+    rss: float
+    pss: float
+
+
+def main() -> int:
+    """Print the figures; 1 when a limit is passed."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    host = measure_host()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_site(folder)
+        process = start_worker(folder, 2)
+        try:
+            time.sleep(3.0)  # the looks right after the start are over
+            size, core = size_of(process.pid), core_of(process.pid, seconds)
+        finally:
+            process.terminate()
+            process.wait(60)
+    print(f"an app without stask-web: {host.rss:.1f} MB RSS")
+    print(f"supervisor of the smallest app: {size.rss:.1f} MB RSS (at most {LIMIT:g}), {size.pss:.1f} MB PSS")
+    print(f"ours: {size.rss - host.rss:.1f} MB; ratio {size.rss / host.rss:.2f}")
+    print(f"idle for {seconds:g} s: {core * 100:.2f} % of a core (at most {CORE * 100:g} %)")
+    return int(size.rss > LIMIT or core > CORE)
+
+
+def measure_host() -> Size:
+    """The app without us."""
+    command = [sys.executable, "-c", HOST]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        size = size_of(process.pid)
+        process.communicate(timeout=READY_WITHIN)
+        return size
+
+
+def size_of(pid: int) -> Size:
+    """What a process takes now."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    sizes = {name: int(value.split()[0]) / 1024 for name, _, value in (line.partition(":") for line in lines)}
+    return Size(sizes["Rss"], sizes["Pss"])
+
+
+def core_of(pid: int, seconds: float) -> float:
+    """Which part of a core a process takes over some seconds."""
+    before = core_seconds(pid)
+    time.sleep(seconds)
+    return (core_seconds(pid) - before) / seconds
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
