@@ -92,9 +92,8 @@ class Ledger:
     def transaction(self, *, durable: bool = True) -> Iterator[Cursor]:
         """A write transaction, committed at the end.
 
-        :param durable: whether PostgreSQL has to wait for its disk. What a crash of the server may take back needs not:
-            a sign of life, progress, and a claim, for the task is then still waiting, and what runs of it is fenced.
-            The end of a task makes its claim durable with it.
+        :param durable: whether PostgreSQL has to wait for its disk. A sign of life and progress need not:
+            a crash of the server may take them back. A claim must: taken back, it would start a task beside itself.
         :raises Away: nothing was changed.
         """
         try:
@@ -164,7 +163,7 @@ class Ledger:
         now = time.time()
         stats: dict[Stat, list[float]] = {}
         found: list[Claim] = []
-        with self.transaction(durable=bool(reported)) as cursor:
+        with self.transaction() as cursor:
             ended = [self.claims.end(cursor, claim, outcome, now=now, stats=stats) for claim, outcome in reported]
             for pid in pids:
                 claim = self.claims.claim(cursor, owner=self.owner, pid=pid, now=now)

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from stask_web import Status
-from stask_web.claims import Outcome
-from stask_web.engines.ledger import Ledger, Reported
+from stask_web.engines.ledger import Ledger
 
 from ..faults.site import Site
 from .contract import EngineContract
@@ -33,22 +32,26 @@ class TestOnPostgresql(EngineContract):
         assert (done.started_at - done.created_at).total_seconds() < 0.1
         assert worker.stop() == 0
 
-    def test_a_claim_waits_for_no_disk_but_an_end_does(self, site: Site) -> None:
+    def test_claims_and_ends_wait_for_the_disk_and_signs_of_life_do_not(self, site: Site) -> None:
         site.create_many("nothing", 2)
         ledger = Ledger(site.state.database, "test")
+        with ledger.transaction() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            assert cursor.fetchone()[0] == "on"
+        with ledger.transaction(durable=False) as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            assert cursor.fetchone()[0] == "off"
         modes: list[str] = []
+        claim = ledger.claims.claim
 
-        def note(cursor: Any) -> None:
+        def note(cursor: Any, **more: Any) -> Any:
             cursor.execute("SHOW synchronous_commit")
             modes.append(cursor.fetchone()[0])
+            return claim(cursor, **more)
 
-        claim, count = ledger.claims.claim, ledger.claims.count
-        ledger.claims.claim = lambda cursor, **more: (note(cursor), claim(cursor, **more))[1]  # type: ignore[method-assign]
-        ledger.claims.count = lambda cursor, stats: (note(cursor), count(cursor, stats))[1]  # type: ignore[method-assign]
-        first = ledger.settle([], [1]).claims[0]
-        assert modes == ["off"]
-        ledger.settle([Reported(first, Outcome("completed"))], [])
-        assert modes == ["off", "on"]
+        ledger.claims.claim = note  # type: ignore[method-assign]
+        assert ledger.settle([], [1]).claims
+        assert modes == ["on"]
         ledger.close()
 
     def test_a_connection_that_is_cut_costs_nothing(self, site: Site) -> None:
