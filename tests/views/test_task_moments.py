@@ -141,9 +141,7 @@ def test_an_odd_priority_is_refused(site: Site, operator: FlaskClient, sent: dic
     assert site.get(task_id).priority == "normal"
 
 
-def test_only_what_waits_has_a_priority_and_only_for_who_may_launch(
-    site: Site, operator: FlaskClient
-) -> None:
+def test_only_what_waits_has_a_priority_and_only_for_who_may_launch(site: Site, operator: FlaskClient) -> None:
     running, waiting = site.running(), site.task()
     assert operator.post(f"/stask/tasks/{running}/priority", data={"priority": "low"}).status_code == 409
     assert "/priority" not in page(operator, running)
