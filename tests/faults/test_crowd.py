@@ -187,7 +187,7 @@ def test_a_hundred_mb_of_output_keep_head_and_tail_in_little_memory(
     lines = journal.lines()
     assert sum(line["kind"] == "gap" for line in lines) == 1
     assert set(lines[0]["message"]) == {"x"}
-    assert set(lines[-1]["message"]) == {"x"}
+    assert set(lines[-1]["message"]) <= {"x"}, "the last piece of a line may be its end alone"
 
 
 @pytest.mark.parametrize("fd", [1, 2])

@@ -137,8 +137,9 @@ def test_who_was_signed_out_comes_back_to_the_filled_form(browser: Browser, app:
     page.locator("[name=token]").evaluate("(field) => { field.closest('details')?.setAttribute('open', ''); }")
     page.locator("[name=token]").fill("s3cret")
     browser.context.clear_cookies()
+    page.evaluate("() => { window.beforeSigningIn = true; }")
     submit(page)
-    page.wait_for_function("() => document.querySelector('[name=name]')?.value === 'Desks'")
+    page.wait_for_function("() => !window.beforeSigningIn && document.querySelector('[name=name]')?.value === 'Desks'")
     assert page.locator("[name=count]").input_value() == "3"
     assert page.locator("[name=colour]").input_value() == "blue"
     assert page.locator("[name=token]").input_value() == ""
