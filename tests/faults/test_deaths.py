@@ -206,7 +206,8 @@ def test_many_short_tasks_leave_no_zombie_no_open_file_and_no_memory(make_site: 
     first = {pid for pid in worker.children() if comm(pid) == "stask-child"}
     before, memory = tasks(200), resident(worker.pid)
     files, children = tasks(1000)
-    assert files <= before[0], "a child that is just being replaced holds some for a moment"
+    # A connection that is open just now has three; one file left by each replaced child would make twenty.
+    assert files <= before[0] + 5
     assert children == before[1]
     assert resident(worker.pid) <= 1.1 * memory
     assert not first & set(worker.children()), "children are replaced"
