@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask import jsonify, render_template, request
+from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ..errors import STaskError
@@ -49,7 +49,7 @@ def question(
         "post_url": post_url,
     }
     if wants_json():
-        return jsonify(confirm=render_template("stask_web/launch/_confirm.html", **_with_ui(context), in_dialog=True))
+        return jsonify(confirm=render("launch/_confirm.html", "dashboard", in_dialog=True, **context))
     hidden = [*_hidden(form), (FORM_KEY, form_key), (ASK, "1")]
     sealed = state.vault.seal({item.name: values[item.name] for item in _secrets(form) if item.name in values})
     if sealed:
@@ -72,13 +72,6 @@ def unseal(state: State, form: LaunchForm, values: dict[str, Any]) -> None:
         for name, secret in state.vault.open(sealed.encode("ascii", "replace")).items():
             if name in names:
                 values.setdefault(name, secret)
-
-
-def _with_ui(context: dict[str, Any]) -> dict[str, Any]:
-    from .page import Ui
-    from .visitor import visitor
-
-    return {**context, "ui": Ui("dashboard", visitor())}
 
 
 def _secrets(form: LaunchForm) -> Iterator[FormField]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from flask import current_app, render_template, request, url_for
 from markupsafe import Markup, escape
 
 from ..formatting import ago, clock
+from ..language import reader, tr, trn
 from ..paths import STATIC
 from ..state import State, current_state
 from .checks import csrf_token
@@ -19,6 +20,8 @@ from .visitor import Visitor, known_visitor, running_now, visitor
 
 THEMES = ("system", "light", "dark")
 TRAY = 5
+#: What only the pages of one section need of CSS.
+STYLES: dict[str, Sequence[str]] = {}
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 
 
@@ -45,8 +48,20 @@ class Ui:
         self.state: State = current_state()
 
     icon: Callable[[str], Markup] = staticmethod(icon)
+    tr = staticmethod(tr)
+    trn = staticmethod(trn)
     ago = staticmethod(ago)
     clock = staticmethod(clock)
+
+    @property
+    def language(self) -> str:
+        """The language of the page, e.g. ``"uk"``."""
+        return reader().language
+
+    @property
+    def styles(self) -> Sequence[str]:
+        """The stylesheets of this section's pages, beside ``stask.css``: names in ``static/css``, without ending."""
+        return STYLES.get(self.section, ())
 
     @property
     def embedded(self) -> bool:
@@ -154,13 +169,21 @@ class Ui:
         return self.person is not None and self.person.may(permission, target)
 
 
+def draw(template: str, ui: Ui | None, **context: Any) -> str:
+    """A template of ours with what each of them uses: ``ui``, and ``tr`` and ``trn`` for its texts."""
+    return render_template(f"stask_web/{template}", ui=ui, tr=tr, trn=trn, **context)
+
+
 def render(template: str, section: str = "", **context: Any) -> str:
-    """A page or a part of one, with ``ui``."""
-    return render_template(f"stask_web/{template}", ui=Ui(section, visitor()), **context)
+    """A page or a part of one.
+
+    :param section: see :class:`Ui`.
+    """
+    return draw(template, Ui(section, visitor()), **context)
 
 
 def render_message(status: int, words: Any, code: str | None = None, note: str | None = None) -> str:
     """A page that says one thing. It asks nothing of the database or the user, for either may be what is broken."""
     ui = Ui("", known_visitor() if status < 500 else None)
     ui.__dict__["tray"] = []
-    return render_template("stask_web/message.html", ui=ui, status=status, words=words, code=code, note=note)
+    return draw("message.html", ui, status=status, words=words, code=code, note=note)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import request, url_for
 from markupsafe import Markup
 
 from .. import news
 from ..errors import STaskError
 from ..formatting import action_specs_of
+from ..language import tr, trn
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
 from ..queries import last_tasks, next_fires
@@ -22,7 +23,7 @@ from ..state import State, current_state
 from ..status import Status
 from ..text import clean
 from .own_templates import render_own
-from .page import Ui
+from .page import Ui, draw
 from .shown import Shown, fits_dialog, show_all
 from .visitor import Visitor, ask_visitor, known_visitor, running_now, visitor
 
@@ -195,9 +196,7 @@ def _draw(widget: Widget) -> None:
         log.exception("The widget of the worker %r could not be drawn.", widget.identifier)
         if widget.ui.may("manage_workers", type(widget.worker)):
             widget.error = clean(f"{type(error).__name__}: {error}", 300)
-        widget.html = Markup(
-            render_template("stask_web/widgets/broken.html", widget=widget, worker=widget.worker, ui=widget.ui)
-        )
+        widget.html = Markup(draw("widgets/broken.html", widget.ui, widget=widget, worker=widget.worker))
 
 
 def render_widget_template(template: str, **context: Any) -> str:
@@ -213,7 +212,8 @@ def render_widget_template(template: str, **context: Any) -> str:
         newest = last_tasks(current_state().database, [worker.identifier])
         tasks = _tasks(current_state(), newest).get(worker.identifier, [])
         widget = make_widget(worker.identifier, type(worker), ui, tasks, newest.get(worker.identifier))
-    return render_own(worker, template, {"widget": widget, "ui": widget.ui if widget else None, **context})
+    ours = {"widget": widget, "ui": widget.ui if widget else None, "tr": tr, "trn": trn}
+    return render_own(worker, template, ours | context)
 
 
 def stask_widget(identifier: str) -> Markup:
@@ -229,11 +229,7 @@ def stask_widget(identifier: str) -> Markup:
     if person is None or not record.active:
         return Markup("")
     found = widgets(state, [record])
-    return (
-        Markup(render_template("stask_web/widgets/alone.html", widget=found[0], ui=found[0].ui))
-        if found
-        else Markup("")
-    )
+    return Markup(draw("widgets/alone.html", found[0].ui, widget=found[0])) if found else Markup("")
 
 
 def stask_progress(task: Task | int) -> Markup:
@@ -246,12 +242,12 @@ def stask_progress(task: Task | int) -> Markup:
     if row is None or person is None or not person.may("view", row):
         return Markup("")
     shown = show_all(state, [row], places=True)[0]
-    return Markup(render_template("stask_web/widgets/progress_alone.html", t=shown, ui=Ui("", person)))
+    return Markup(draw("widgets/progress_alone.html", Ui("", person), t=shown))
 
 
 def stask_assets() -> Markup:
     """The stylesheet and the script that widgets on a host's page need; once a page, in its head or body."""
-    return Markup(render_template("stask_web/_assets.html", ui=Ui()))
+    return Markup(draw("_assets.html", Ui()))
 
 
 def _anybody() -> Visitor | None:
