@@ -1,7 +1,7 @@
 """The reader's language and time zone, and our own texts in that language.
 
-English stands in the code; another language is a catalogue of gettext,
-``translations/<language>/LC_MESSAGES/stask.mo``, in a domain of its own, so that nothing of the host's Babel changes. Who reads is decided once a request, by
+English stands in the code. Another language is a gettext catalogue, ``translations/<language>/LC_MESSAGES/stask.mo``,
+in a domain of its own, so that nothing of the host's Babel changes. Who reads is decided once a request, by
 ``views/reader.py``, and kept in a context variable: everything that makes a sentence asks here.
 """
 
