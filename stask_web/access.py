@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from flask import current_app, url_for
 
 from .errors import ConfigError
+from .language import tr
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +195,12 @@ class CallablePolicy(AccessPolicy):
 
 
 def name_of(policy: AccessPolicy, user_id: Any) -> str:
-    """The name of whoever started something, "someone" when nobody knows.
+    """The name of whoever started something, "someone" when nobody knows."""
+    return known_name(policy, user_id) or tr("someone")
+
+
+def known_name(policy: AccessPolicy, user_id: Any) -> str:
+    """The name of whoever started something, "" when nobody knows.
 
     A policy is asked once in half a minute: a list names the same people again and again.
     """
@@ -203,7 +209,7 @@ def name_of(policy: AccessPolicy, user_id: Any) -> str:
     if time.monotonic() >= until:
         if len(names) >= _NAMES_KEPT:
             names.clear()
-        name = policy.user_name(user_id) or "someone"
+        name = policy.user_name(user_id) or ""
         names[user_id] = (time.monotonic() + _NAMES_FOR, name)
     return name
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, NamedTuple, Protocol
 
+from . import stored
 from .models import to_json
 from .status import Status
 from .text import clean
@@ -372,10 +373,10 @@ def decide(claim: Claim, outcome: Outcome, now: float) -> Ended:
     if outcome.kind in ("drained", "lost"):
         return Ended(PENDING, message, None)
     if outcome.kind == "crashed" and claim.crashes + 1 >= CRASH_LIMIT:
-        return Ended(FAILED, f"{message} That was the {CRASH_LIMIT}rd time, so it is not started again.", None)
+        return Ended(FAILED, stored.CRASHED_TOO_OFTEN % {"sentence": message}, None)
     if claim.attempts >= claim.max_attempts:
         return Ended(FAILED, message, None)
-    text = f"Attempt {claim.attempts} of {claim.max_attempts} stopped: {message}"
+    text = stored.ATTEMPT_STOPPED % {"number": claim.attempts, "most": claim.max_attempts, "sentence": message}
     return Ended(PENDING, clean(text, _MESSAGE_LIMIT), now + outcome.delay)
 
 
@@ -387,9 +388,11 @@ def backoff(attempts: int, base: float) -> float:
 
 def stopped_by(name: str | None, processed: int | None) -> str:
     """The sentence of a stopped task, e.g. ``"Stopped by Ann at row 1,204"``."""
-    by = f" by {name}" if name else ""
-    at = f" at row {processed:,}" if processed else ""
-    return f"Stopped{by}{at}"
+    if name:
+        text = stored.STOPPED_BY_AT if processed else stored.STOPPED_BY
+    else:
+        text = stored.STOPPED_AT if processed else stored.STOPPED
+    return text % {"name": name, "row": f"{processed or 0:,}"}
 
 
 def _values(message: str, outcome: Outcome) -> tuple[Any, ...]:

@@ -25,6 +25,7 @@ from .errors import (
     UnknownWorker,
     WorkerInactive,
 )
+from .language import tr
 from .models import Task, to_epoch, to_json, user_key
 from .options import ActionSpec, dump, validate
 from .pruning import used_files
@@ -248,8 +249,11 @@ class Creation:
         active = is_active(pencil, identifier)
         if not active and not (active is None and self._state.settings.auto_activate):
             raise WorkerInactive(
-                f"The worker {identifier!r} is turned off. "
-                f"Turn it on in the panel or with `flask stask activate {identifier}`."
+                tr(
+                    "The worker '%(worker)s' is turned off. "
+                    "Turn it on in the panel or with `flask stask activate %(worker)s`.",
+                    worker=identifier,
+                )
             )
 
     def _refuse_open_transaction(self) -> None:
@@ -269,7 +273,9 @@ class Creation:
     ) -> NoReturn:
         """Say why several could not be created: only a key that must be alone can be the cause."""
         if max(Counter(row.values["unique_key"] for row in rows).values()) > 1:
-            raise InvalidOptions({"": "Two of these are the same, and only one may wait or run at a time."}) from None
+            raise InvalidOptions(
+                {"": tr("Two of these are the same, and only one may wait or run at a time.")}
+            ) from None
         for row in rows:
             with suppress(IntegrityError):
                 self.existing(row.values, error, connection)

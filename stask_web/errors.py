@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .language import mark, tr
+
+#: First lines of docstrings below that people may see: an error without a message of its own says them.
+SHOWN = (
+    mark("The worker is turned off. Turn it on first."),
+    mark("There is no such task."),
+    mark("There is no such schedule."),
+    mark("The task is not in a state that allows this."),
+    mark("The same action is already waiting or running, and only one is allowed at a time."),
+    mark("The database is busy. Nothing was changed; try again in a moment."),
+    mark("The file was refused."),
+)
+
 
 class STaskError(Exception):
     """Something went wrong in stask-web."""
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+        super().__init__(message or tr((type(self).__doc__ or "").strip().splitlines()[0]))
 
     @property
     def message(self) -> str:
@@ -68,7 +81,8 @@ class AlreadyRunning(STaskError):
 
     def __init__(self, task_id: int, message: str | None = None) -> None:
         self.task_id = task_id
-        super().__init__(message or f"Task {task_id} of this action is waiting or running, and only one may at a time.")
+        text = tr("Task %(task)s of this action is waiting or running, and only one may at a time.", task=task_id)
+        super().__init__(message or text)
 
 
 class TablesMissing(STaskError):

@@ -6,14 +6,19 @@ never disagree; the browser only puts it in place.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from .language import DEFAULT, mark, reader, tr, trn
+from .numbers import human_size, localised, number
 from .status import Status
-from .text import human_size, plain
+from .stored import translated
+from .text import plain
 
 if TYPE_CHECKING:
     from .models import Task
@@ -27,8 +32,10 @@ __all__ = [
     "amount",
     "clock",
     "counts_text",
+    "day",
     "duration",
     "eta_words",
+    "exact",
     "fields",
     "human_size",
     "humanise",
@@ -41,30 +48,38 @@ __all__ = [
 
 
 class Look(NamedTuple):
-    """How a task is shown: a key for code, a word for people, an icon and a tone (a colour token)."""
+    """How a task is shown: a key for code, a word for people, an icon and a tone (a colour token).
+
+    :param name: the word in English.
+    """
 
     key: str
-    word: str
+    name: str
     icon: str
     tone: str
+
+    @property
+    def word(self) -> str:
+        """The word in the reader's language."""
+        return tr(self.name)
 
 
 #: Every look there is; nothing else names, colours or marks a task.
 LOOKS: dict[str, Look] = {
     entry.key: entry
     for entry in (
-        Look("scheduled", "Scheduled", "calendar", "muted"),
-        Look("waiting", "Waiting", "clock", "muted"),
-        Look("blocked", "Waiting for a process", "alert", "attention"),
-        Look("retrying", "Starts again", "retry", "attention"),
-        Look("running", "Running", "running", "running"),
-        Look("paused", "Paused", "pause", "muted"),
-        Look("stopping", "Stopping…", "stop", "attention"),
-        Look("completed", "Completed", "check", "done"),
-        Look("refused", "Completed with refusals", "alert", "attention"),
-        Look("failed", "Failed", "cross", "failed"),
-        Look("stopped", "Stopped", "stop", "muted"),
-        Look("checked", "Check only", "eye", "done"),
+        Look("scheduled", mark("Scheduled"), "calendar", "muted"),
+        Look("waiting", mark("Waiting"), "clock", "muted"),
+        Look("blocked", mark("Waiting for a process"), "alert", "attention"),
+        Look("retrying", mark("Starts again"), "retry", "attention"),
+        Look("running", mark("Running"), "running", "running"),
+        Look("paused", mark("Paused"), "pause", "muted"),
+        Look("stopping", mark("Stopping…"), "stop", "attention"),
+        Look("completed", mark("Completed"), "check", "done"),
+        Look("refused", mark("Completed with refusals"), "alert", "attention"),
+        Look("failed", mark("Failed"), "cross", "failed"),
+        Look("stopped", mark("Stopped"), "stop", "muted"),
+        Look("checked", mark("Check only"), "eye", "done"),
     )
 }
 
@@ -116,16 +131,16 @@ def waiting_for(task: Task, around: Surroundings | None = None) -> str | None:
     around = around or Surroundings()
     key = _pending_key(task, around.alive)
     if key == "retrying":
-        return f"Starts again in {duration(_seconds_until(task.due_at))}"
+        return tr("Starts again in %(time)s", time=duration(_seconds_until(task.due_at)))
     if key == "scheduled":
-        return f"Starts {clock(task.due_at)}"
+        return tr("Starts %(time)s", time=clock(task.due_at))
     if key == "blocked":
-        return "No worker process is running. It starts by itself when one is back"
+        return tr("No worker process is running. It starts by itself when one is back")
     if around.blocker:
-        return f"Starts after {around.blocker}"
+        return tr("Starts after %(task)s", task=around.blocker)
     if around.position is None or around.position <= 1:
-        return "Starts next"
-    return f"Number {number(around.position)} in the queue"
+        return tr("Starts next")
+    return tr("Number %(num)s in the queue", num=number(around.position))
 
 
 def _seconds_until(moment: datetime | None) -> float:
@@ -135,16 +150,21 @@ def _seconds_until(moment: datetime | None) -> float:
 # Numbers, sizes, times
 
 
-def number(value: float | None) -> str:
-    """A number with grouped thousands, e.g. ``1204`` as ``"1,204"``; nothing for None."""
-    return "" if value is None else f"{value:,}"
-
-
 def amount(processed: int | None, total: int | None) -> str:
     """How much is done, e.g. ``"1,204 of 3,201"``."""
     if processed is None:
         return ""
-    return f"{processed:,} of {total:,}" if total is not None else f"{processed:,} so far"
+    if total is None:
+        return tr("%(done)s so far", done=number(processed))
+    return tr("%(done)s of %(total)s", done=number(processed), total=number(total))
+
+
+#: The two biggest units of a length of time: seconds, text with both, text without the smaller, seconds of the smaller.
+_LENGTHS = (
+    (86400, mark("%(d)s d %(h)s h"), mark("%(d)s d"), "d", 3600, "h"),
+    (3600, mark("%(h)s h %(min)s min"), mark("%(h)s h"), "h", 60, "min"),
+    (60, mark("%(min)s min %(s)s s"), mark("%(min)s min"), "min", 1, "s"),
+)
 
 
 def duration(seconds: float | None) -> str:
@@ -152,13 +172,14 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 10:
-        return f"{seconds:.1f} s" if 0 < seconds < 9.95 and round(seconds, 1) % 1 else f"{seconds:.0f} s"
+        precise = 0 < seconds < 9.95 and round(seconds, 1) % 1
+        return tr("%(s)s s", s=localised(f"{seconds:.1f}") if precise else f"{seconds:.0f}")
     whole = round(seconds)
-    for size, unit, small_size, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+    for size, both, alone, unit, small_size, small in _LENGTHS:
         if whole >= size:
             rest = whole % size // small_size
-            return f"{whole // size:,} {unit} {rest} {small}" if rest else f"{whole // size:,} {unit}"
-    return f"{whole} s"
+            return tr(both if rest else alone, **{unit: number(whole // size), small: rest})
+    return tr("%(s)s s", s=whole)
 
 
 def eta_words(seconds: float | None) -> str:
@@ -166,29 +187,85 @@ def eta_words(seconds: float | None) -> str:
     if seconds is None or seconds != seconds or seconds < 0:
         return ""
     if seconds < 5:
-        return "almost done"
+        return tr("almost done")
     if seconds < 50:
-        return f"about {max(5, round(seconds / 5) * 5)} s left"
+        return tr("about %(s)s s left", s=max(5, round(seconds / 5) * 5))
     if seconds < 3600:
-        return f"about {max(1, round(seconds / 60))} min left"
+        return tr("about %(min)s min left", min=max(1, round(seconds / 60)))
     hours, minutes = divmod(round(seconds / 60), 60)
     if hours >= 48:
-        return f"about {hours // 24} days left"
-    return f"about {hours} h {minutes} min left" if minutes and hours < 10 else f"about {hours} h left"
+        return trn("about %(num)s day left", "about %(num)s days left", hours // 24, num=number(hours // 24))
+    if minutes and hours < 10:
+        return tr("about %(h)s h %(min)s min left", h=hours, min=minutes)
+    return tr("about %(h)s h left", h=hours)
+
+
+_DAYS = {0: mark("today %(time)s"), 1: mark("tomorrow %(time)s"), -1: mark("yesterday %(time)s")}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@cache
+def _months(language: str) -> tuple[str, ...]:
+    """The short names of the months as they stand in a date."""
+    if language == DEFAULT:
+        return _MONTHS
+    from babel import Locale
+
+    names = Locale.parse(language).months["format"]["abbreviated"]
+    return tuple(names[number] for number in range(1, 13))
+
+
+def _date_parts(moment: date) -> dict[str, Any]:
+    month = _months(reader().language)[moment.month - 1]
+    return {"day": moment.day, "month": month, "year": moment.year}
+
+
+def here(moment: datetime) -> datetime:
+    """A moment by the reader's clock."""
+    return moment.astimezone(reader().zone)
+
+
+def hour(moment: datetime) -> str:
+    """The time of a moment by the reader's clock, e.g. ``"18:02"``."""
+    return f"{here(moment):%H:%M}"
+
+
+def day(moment: date) -> str:
+    """A day, e.g. ``"12 Mar"``, in another year ``"12 Mar 2025"``."""
+    this_year = datetime.now(reader().zone).year
+    if moment.year == this_year:
+        return tr("%(day)s %(month)s", **_date_parts(moment))
+    return tr("%(day)s %(month)s %(year)s", **_date_parts(moment))
+
+
+def exact(moment: datetime | None) -> str:
+    """A moment to the second, for what shows when one points at it, e.g. ``"12 Mar 2026, 18:02:11"``."""
+    if moment is None:
+        return ""
+    local = here(moment)
+    return tr("%(day)s %(month)s %(year)s, %(time)s", **_date_parts(local), time=f"{local:%H:%M:%S}")
 
 
 def clock(moment: datetime | None, *, now: datetime | None = None) -> str:
-    """A moment by the clock of this machine, e.g. ``"today 20:00"``, ``"12 Mar 18:02"``."""
+    """A moment by the reader's clock, e.g. ``"today 20:00"``, ``"12 Mar 18:02"``."""
     if moment is None:
         return ""
-    local = moment.astimezone()
-    today = (now or datetime.now(UTC)).astimezone().date()
-    near = {0: "today", 1: "tomorrow", -1: "yesterday"}.get((local.date() - today).days)
+    local = here(moment)
+    today = here(now or datetime.now(UTC)).date()
+    near = _DAYS.get((local.date() - today).days)
     if near:
-        return f"{near} {local:%H:%M}"
+        return tr(near, time=f"{local:%H:%M}")
     if local.year == today.year:
-        return f"{local.day} {local:%b %H:%M}"
-    return f"{local.day} {local:%b %Y}"
+        return tr("%(day)s %(month)s %(time)s", **_date_parts(local), time=f"{local:%H:%M}")
+    return tr("%(day)s %(month)s %(year)s", **_date_parts(local))
+
+
+#: Ages: up to so many seconds, the text, and the seconds of its unit. ``time.js`` counts on with the same texts.
+AGES = (
+    (60, mark("%(num)s s ago"), 1),
+    (3600, mark("%(num)s min ago"), 60),
+    (6 * 3600, mark("%(num)s h ago"), 3600),
+)
 
 
 def ago(moment: datetime | None, *, now: datetime | None = None) -> str:
@@ -198,16 +275,18 @@ def ago(moment: datetime | None, *, now: datetime | None = None) -> str:
     current = now or datetime.now(UTC)
     seconds = (current - moment).total_seconds()
     if seconds < -5:
-        return f"in {duration(-seconds)}" if seconds > -3600 else clock(moment, now=current)
+        return tr("in %(time)s", time=duration(-seconds)) if seconds > -3600 else clock(moment, now=current)
     if seconds < 10:
-        return "just now"
-    if seconds < 60:
-        return f"{seconds:.0f} s ago"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min ago"
-    if seconds < 6 * 3600:
-        return f"{seconds / 3600:.0f} h ago"
+        return tr("just now")
+    for limit, text, unit in AGES:
+        if seconds < limit:
+            return tr(text, num=f"{seconds / unit:.0f}")
     return clock(moment, now=current)
+
+
+def age_words() -> list[str]:
+    """The texts of :func:`ago` for the browser, ``{n}`` for the number: below 10 s, a minute, an hour, 6 hours."""
+    return [tr("just now"), *(tr(text, num="{n}") for _, text, _ in AGES)]
 
 
 def rate_text(processed: int | None, seconds: float | None) -> str:
@@ -216,12 +295,21 @@ def rate_text(processed: int | None, seconds: float | None) -> str:
         return ""
     rate = processed / seconds
     if rate >= 10:
-        return f"{rate:,.0f} a second"
+        return tr("%(num)s a second", num=number(round(rate)))
     if rate >= 1:
-        return f"{rate:.1f} a second"
+        return tr("%(num)s a second", num=localised(f"{rate:.1f}"))
     if rate * 60 >= 1:
-        return f"{rate * 60:.0f} a minute"
-    return f"{rate * 3600:.0f} an hour" if rate * 3600 >= 1 else ""
+        return tr("%(num)s a minute", num=f"{rate * 60:.0f}")
+    return tr("%(num)s an hour", num=f"{rate * 3600:.0f}") if rate * 3600 >= 1 else ""
+
+
+#: Priority -> its word for people.
+PRIORITY_WORDS = {"high": mark("High"), "normal": mark("Normal"), "low": mark("Low")}
+
+
+def priority_word(priority: str) -> str:
+    """A priority for people."""
+    return tr(PRIORITY_WORDS.get(priority, priority))
 
 
 def humanise(name: str) -> str:
@@ -238,13 +326,17 @@ def counts_text(task: Task) -> str:
     counts = dict(task.counts or {})
     refused = counts.pop("refused", None) or task.warnings
     parts = [f"{number(value)} {plain(name).replace('_', ' ')}" for name, value in counts.items()]
-    return ", ".join([*parts, f"{number(refused)} refused"] if refused else parts)
+    return ", ".join(
+        [*parts, trn("%(num)s refused", "%(num)s refused", refused, num=number(refused))] if refused else parts
+    )
 
 
 def more_counts(task: Task) -> str:
     """The counters that the sentence of the end does not say already."""
-    said, text = outcome(task), counts_text(task)
-    return "" if all(part.split(" ")[0] in said.replace(".", " ").split() for part in text.split(", ")) else text
+    text = counts_text(task)
+    said = set(re.findall(r"\d+", re.sub(r"(?<=\d)[,\xa0](?=\d)", "", outcome(task))))
+    shown = re.sub(r"(?<=\d)[,\xa0](?=\d)", "", text)
+    return "" if all(part.split(" ")[0] in said for part in shown.split(", ")) else text
 
 
 def outcome(task: Task) -> str:
@@ -254,28 +346,34 @@ def outcome(task: Task) -> str:
     if task.status == Status.FAILED:
         return failed_sentence(plain(task.message))
     if task.message:
-        return plain(task.message)
+        return translated(plain(task.message))
     if task.dry_run:
-        return "Checked. Nothing was changed"
-    return counts_text(task) or "Done"
+        return tr("Checked. Nothing was changed")
+    return counts_text(task) or tr("Done")
 
 
 def failed_sentence(message: str) -> str:
     """Why a task failed: the author's sentence, or that the program is to blame and how far it came."""
     if not message:
-        return "It stopped because of an error in the program"
+        return tr("It stopped because of an error in the program")
     head = message[:1].lower() + message[1:]
-    return f"It stopped because of {head}" if head.startswith("an error in the program") else message
+    blames = head.startswith("an error in the program")
+    return translated(f"It stopped because of {head}" if blames else message)
 
 
 def stopped_sentence(task: Task) -> str:
     """Who stopped a task and what it left behind, as far as it is known."""
-    by = f" by {plain(task.cancelled_by)}" if task.cancelled_by else ""
+    by = plain(task.cancelled_by) if task.cancelled_by else ""
     if task.started_at is None:
-        return f"Withdrawn{by} before it started"
+        return tr("Withdrawn by %(name)s before it started", name=by) if by else tr("Withdrawn before it started")
     if task.processed is not None and task.total:
-        return f"Stopped{by} at {number(task.processed)} of {number(task.total)}. What was done stays done"
-    return f"Stopped{by}. What was done stays done"
+        came = {"done": number(task.processed), "total": number(task.total)}
+        if by:
+            return tr("Stopped by %(name)s at %(done)s of %(total)s. What was done stays done", name=by, **came)
+        return tr("Stopped at %(done)s of %(total)s. What was done stays done", **came)
+    if by:
+        return tr("Stopped by %(name)s. What was done stays done", name=by)
+    return tr("Stopped. What was done stays done")
 
 
 def stopping_words(task: Task) -> str:
@@ -285,14 +383,16 @@ def stopping_words(task: Task) -> str:
     from .state import current_state
 
     left = task.cancel_at.timestamp() + current_state().settings.cancel_grace - time.time()
-    return f"Waits for a safe point. By force in {left:.0f} s" if left >= 1 else "Being stopped by force"
+    if left >= 1:
+        return tr("Waits for a safe point. By force in %(s)s s", s=f"{left:.0f}")
+    return tr("Being stopped by force")
 
 
 def quiet_words(silence: float | None) -> str:
     """That a running task has said nothing for unusually long, e.g. ``"No sign of progress for 2 min"``."""
     if silence is None:
         return ""
-    return f"No sign of progress for {duration(silence if silence < 60 else silence // 60 * 60)}"
+    return tr("No sign of progress for %(time)s", time=duration(silence if silence < 60 else silence // 60 * 60))
 
 
 def elapsed(task: Task, now: float | None = None) -> float | None:
@@ -309,23 +409,30 @@ def percent(task: Task) -> int | None:
     return task.progress
 
 
+def percent_words(share: int | None) -> str:
+    """A share, e.g. ``"37 %"``; nothing for None."""
+    return "" if share is None else tr("%(num)s %%", num=share)
+
+
 def fields(task: Task, around: Surroundings | None = None, *, who: str = "", title: str = "") -> dict[str, str]:
     """Every text of a task that a page patches while it runs, by the name of its ``data-field``."""
     running = task.status == Status.RUNNING
     share = percent(task)
-    percent_text = f"{share} %" if share is not None else ""
+    percent_text = percent_words(share)
     amount_text = amount(task.processed, task.total)
     eta_text = eta_words(task.eta) if running and task.cancel_at is None else ""
     spent = elapsed(task)
-    message = plain(task.message or "", 500)
-    parts = [percent_text or ("working" if running else ""), amount_text, eta_text]
+    message = translated(plain(task.message or "", 500))
+    parts = [percent_text or (tr("working") if running else ""), amount_text, eta_text]
     return {
         "word": look(task, alive=around.alive if around else True).word,
         "percent": percent_text,
         "processed": number(task.processed),
         "total": number(task.total),
         "amount": amount_text,
-        "stays": f"{amount_text} are done and stay done." if amount_text else "What is done stays done.",
+        "stays": tr("%(amount)s are done and stay done.", amount=amount_text)
+        if amount_text
+        else tr("What is done stays done."),
         "eta": eta_text,
         "line": " · ".join(part for part in parts if part),
         "message": message,
@@ -376,7 +483,7 @@ def task_json(
         "total": task.total,
         "eta": task.eta,
         "eta_text": eta_words(task.eta),
-        "message": plain(task.message or ""),
+        "message": translated(plain(task.message or "")),
         "warnings": task.warnings,
         "counts": task.counts or {},
         "waiting_for": waiting_for(task, around),

@@ -11,7 +11,9 @@ from typing import Any
 
 from .errors import STaskError
 from .formatting import human_size, number
-from .options import SENTENCES, Field
+from .language import mark, tr, trn
+from .options import Field
+from .sentences import sentence
 from .storage import Received
 
 PREVIEW_ROWS = 5
@@ -101,8 +103,8 @@ class FormField:
         """Our sentences for what a browser finds wrong, as JSON by the names of its ``ValidityState``."""
         attrs = self.spec.attrs
         whole = self.kind == "number" and attrs.get("step") == 1
-        unreadable = SENTENCES["int_parsing" if whole else _UNREADABLE.get(self.kind, "float_parsing")]
-        found = {"valueMissing": SENTENCES[_EMPTY.get(self.kind, "missing")], "badInput": unreadable}
+        unreadable = sentence("int_parsing" if whole else _UNREADABLE.get(self.kind, "float_parsing"))
+        found = {"valueMissing": sentence(_EMPTY.get(self.kind, "missing")), "badInput": unreadable}
         found |= {"typeMismatch": unreadable, "stepMismatch": unreadable}
         limits = (
             ("min", "rangeUnderflow", "greater_than_equal", "ge"),
@@ -111,9 +113,9 @@ class FormField:
             ("maxlength", "tooLong", "string_too_long", "max_length"),
             ("pattern", "patternMismatch", "string_pattern_mismatch", "pattern"),
         )
-        for attribute, flag, sentence, name in limits:
+        for attribute, flag, kind, name in limits:
             if attribute in attrs:
-                found[flag] = SENTENCES[sentence].format(**{name: attrs[attribute]})
+                found[flag] = sentence(kind, {name: attrs[attribute]})
         return json.dumps(found, ensure_ascii=False)
 
     @property
@@ -153,10 +155,19 @@ def preview_of(file: Received) -> Preview | None:
         ]
     except (STaskError, OSError, ValueError):
         return None
-    mark = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}.get(table.delimiter, table.delimiter)
-    return Preview(
-        list(table.header), rows, f"{number(len(table.header))} columns · {table.encoding} · separated by {mark}"
-    )
+    columns = len(table.header)
+    facts = [trn("%(num)s column", "%(num)s columns", columns, num=number(columns)), table.encoding]
+    if table.delimiter in _DELIMITERS:
+        facts.append(tr(_DELIMITERS[table.delimiter]))
+    return Preview(list(table.header), rows, " · ".join(facts))
+
+
+_DELIMITERS = {
+    ",": mark("separated by comma"),
+    ";": mark("separated by semicolon"),
+    "\t": mark("separated by tab"),
+    "|": mark("separated by bar"),
+}
 
 
 _TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (

@@ -21,8 +21,10 @@ from werkzeug.datastructures import FileStorage, MultiDict
 
 from .errors import UploadRefused
 from .formfields import FILE_KINDS, LIST_KINDS, WHOLE_TEXT, FormField, Preview, holds, preview_of, shown_text
+from .language import reader, tr
 from .models import Task
-from .options import SENTENCES, ActionSpec, Upload, UploadedPath
+from .options import ActionSpec, Upload, UploadedPath
+from .sentences import sentence
 from .storage import Received
 from .uploads import For, Uploads
 
@@ -90,10 +92,11 @@ class LaunchForm:
         self.priority = task.priority
         for item in self.fields:
             if item.kind == "secret" and task.secrets:
-                item.note = "A secret is not shown again. Enter it anew, if it is needed."
+                item.note = tr("A secret is not shown again. Enter it anew, if it is needed.")
             lost = _lost_files(item, meta.get(item.name)) if item.kind in FILE_KINDS else []
             if lost:
-                item.note = f"{', '.join(f'“{name}”' for name in lost)} cannot be used again. Choose it anew."
+                names = ", ".join(f"“{name}”" for name in lost)
+                item.note = tr("%(files)s cannot be used again. Choose it anew.", files=names)
 
     def look_at_conditions(self) -> None:
         """Work out which fields are asked for, now that the others have their values."""
@@ -127,7 +130,7 @@ class LaunchForm:
                 item.choices = item.spec.choices(values)
             except Exception:
                 log.exception("The choices of %s.%s, field %r, failed.", self.identifier, self.spec.name, item.name)
-                item.error = item.error or "The choices could not be loaded. Try again in a moment."
+                item.error = item.error or tr("The choices could not be loaded. Try again in a moment.")
 
     # -- reading
 
@@ -165,7 +168,7 @@ class LaunchForm:
                 item.error = self._path_error(item)
         known = {item.name for item in self.fields}
         if self.spec.model is None and any(not name.startswith("_") for name in body.keys() - known):
-            self.error = "This action declares no options, so it takes none from outside."
+            self.error = tr("This action declares no options, so it takes none from outside.")
         if self.spec.dry_run and (body.get(CHECK) or body.get(self.spec.dry_run)):
             values[self.spec.dry_run] = True
         self.priority = str(body.get(PRIORITY) or self.spec.priority)
@@ -181,11 +184,11 @@ class LaunchForm:
         """Put sentences at their fields; what belongs to none goes on top."""
         known = {item.name: item for item in self.fields}
         loose = []
-        for name, sentence in errors.items():
+        for name, text in errors.items():
             if name in known:
-                known[name].error = known[name].error or sentence
+                known[name].error = known[name].error or text
             else:
-                loose.append(f"{name}: {sentence}" if name else sentence)
+                loose.append(f"{name}: {text}" if name else text)
         self.error = " ".join(loose)
 
     def _forget_what_is_not_asked(self, values: dict[str, Any]) -> None:
@@ -218,9 +221,7 @@ class LaunchForm:
             try:
                 values[item.name] = json.loads(text)
             except ValueError as error:
-                item.error = (
-                    f"This is not valid JSON: {getattr(error, 'msg', error)}, line {getattr(error, 'lineno', 1)}."
-                )
+                item.error = tr("This is not valid JSON. Look at line %(line)s.", line=getattr(error, "lineno", 1))
             item.error = item.error or self._path_error(item)
             return
         if item.kind == "decimal":
@@ -230,7 +231,7 @@ class LaunchForm:
     def _path_error(self, item: FormField) -> str:
         """A model inside a field may hold a file; from a browser that could name any file of this machine."""
         info = self.spec.model.model_fields[item.name] if self.spec.model else None
-        return "A file inside of this cannot be given here." if info and _holds_upload(info.annotation) else ""
+        return tr("A file inside of this cannot be given here.") if info and _holds_upload(info.annotation) else ""
 
     def _choice(self, item: FormField, text: str) -> Any:
         """The value behind a choice's text: a form knows only texts, a Literal or Enum may hold numbers."""
@@ -257,7 +258,7 @@ class LaunchForm:
         elif paths:
             values[item.name] = paths[0]
         elif item.spec.required and not item.error:
-            item.error = SENTENCES["file"]
+            item.error = sentence("file")
 
     def _receive(self, item: FormField, file: FileStorage) -> Received:
         stream = cast(BinaryIO, file.stream)
@@ -286,7 +287,7 @@ def read_start(text: str, zone: str) -> datetime | None:
     """When a task is to start, as the form says it.
 
     :param text: of a ``datetime-local`` field.
-    :param zone: the name of the browser's time zone; without a known one the time is this machine's.
+    :param zone: the name of the browser's time zone; without a known one the time is the reader's.
     :raises ValueError: it is no time.
     """
     if not text.strip():
@@ -295,6 +296,8 @@ def read_start(text: str, zone: str) -> datetime | None:
     if moment.tzinfo is None and zone:
         with contextlib.suppress(ValueError, OSError, ZoneInfoNotFoundError):
             moment = moment.replace(tzinfo=ZoneInfo(zone))
+    if moment.tzinfo is None and reader().zone is not None:
+        moment = moment.replace(tzinfo=reader().zone)
     return moment.astimezone(UTC)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .models import to_json
+from .stored import LEFT_OUT
 from .text import clean
 
 #: The position of a reader who has seen nothing.
@@ -163,7 +164,7 @@ class Journal:
         tail_start = _line_end(fd, size - self.cap // 4)
         head_start = _line_end(fd, 0)
         gap = {"t": round(time.time(), 3), "a": 0, "k": "gap", "l": "warning"}
-        gap["m"] = "Some lines were left out here, because the log grew over its limit."
+        gap["m"] = LEFT_OUT
         kept = self._without_gap(fd, head_start, head_end)
         temporary = self.path.with_suffix(f".{secrets.token_hex(4)}")
         try:

@@ -8,7 +8,8 @@ in a domain of its own, so that nothing of the host's Babel changes. Who reads i
 from __future__ import annotations
 
 import gettext
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -23,6 +24,19 @@ LANGUAGES = {"en": "English", "uk": "Українська"}
 DEFAULT = "en"
 
 
+class Counted(NamedTuple):
+    """A text of a table that depends on a number.
+
+    :param one: in English for one.
+    :param many: in English for any other number.
+    :param by: which of its values is the number.
+    """
+
+    one: str
+    many: str
+    by: str
+
+
 class Reader(NamedTuple):
     """For whom text is made.
 
@@ -32,6 +46,11 @@ class Reader(NamedTuple):
 
     language: str = DEFAULT
     zone: ZoneInfo | None = None
+
+    @property
+    def name(self) -> str:
+        """Language and zone, e.g. ``"uk:Europe/Kyiv"``: the same for all who read the same."""
+        return f"{self.language}:{self.zone.key if self.zone else ''}"
 
 
 _ANYBODY = Reader()
@@ -84,8 +103,54 @@ def mark(text: str) -> str:
     return text
 
 
+def markn(one: str, many: str, by: str) -> Counted:
+    """Mark a text of a table that depends on a number; whoever shows it calls :func:`tr_counted`.
+
+    :param by: which of its values is the number, e.g. ``"min_length"``.
+    """
+    return Counted(one, many, by)
+
+
+def tr_counted(text: str | Counted, values: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> str:
+    """A text of a table in the reader's language.
+
+    :param values: for the places in it; of a :class:`Counted` one of them is the number.
+    :param written: how they are written, where that differs.
+    """
+    places = {**values, **(written or {})}
+    if isinstance(text, str):
+        return tr(text, **places)
+    number = values[text.by]
+    return trn(text.one, text.many, number if isinstance(number, int) else 2, **places)
+
+
+def forms(one: str, many: str) -> str:
+    """All plural forms of a text for the browser, as JSON by category of ``Intl.PluralRules``; ``{n}`` is the number.
+
+    :param one: in English for one, e.g. ``"%(num)s row"``.
+    :param many: in English for any other number.
+    """
+    samples = plural_samples(_reader.get().language)
+    found = {name: trn(one, many, sample, num="{n}") for name, sample in samples.items()}
+    return json.dumps(found, ensure_ascii=False)
+
+
+@cache
+def plural_samples(language: str) -> Mapping[str, int]:
+    """For each plural category of a language a whole number that belongs to it."""
+    if language == DEFAULT:
+        return {"one": 1, "other": 2}
+    from babel import Locale  # English alone never needs it
+
+    rule = Locale.parse(language).plural_form
+    found: dict[str, int] = {}
+    for number in range(1, 200):
+        found.setdefault(rule(number), number)
+    return found
+
+
 @cache
 def _catalogue(language: str) -> gettext.NullTranslations:
     if language == DEFAULT:
         return gettext.NullTranslations()
-    return gettext.translation(DOMAIN, str(CATALOGUES), [language])
+    return gettext.translation(DOMAIN, str(CATALOGUES), [language], fallback=True)

@@ -18,11 +18,13 @@ from urllib.parse import parse_qsl
 import sqlalchemy as sa
 
 from . import access, filters, listing, queries
-from .formatting import Surroundings, task_json
+from .formatting import Surroundings, here, task_json
 from .journal import NOTHING, Chunk, Journal
+from .language import tr
 from .models import Task
 from .state import State
 from .status import Status
+from .stored import translated
 from .text import plain
 
 _log = logging.getLogger(__name__)
@@ -91,12 +93,21 @@ def task_news(
     :param numbers: the newest ones of its journal, see :func:`freshen`.
     :param who: the name of the person who started it, when it is known already.
     """
+    return task_json(
+        task, look_around(state, task, numbers, now), who=name_of(state, task.started_by) if who is None else who
+    )
+
+
+def look_around(state: State, task: Task, numbers: Mapping[str, Any] | None, now: Around) -> Surroundings:
+    """Bring a task up to date, and look at what decides why it waits: the same for all who read of it.
+
+    :param numbers: see :func:`freshen`.
+    """
     newest(state, task, numbers)
     position = None
     if task.status == Status.PENDING:
         position = queries.place_in_queue(state.database, task) or None
-    surroundings = Surroundings(alive=now.alive, position=position, silence=silence(state, task, numbers))
-    return task_json(task, surroundings, who=name_of(state, task.started_by) if who is None else who)
+    return Surroundings(alive=now.alive, position=position, silence=silence(state, task, numbers))
 
 
 #: Seconds without a sign of life that are never worth a word, and how many usual gaps are.
@@ -120,13 +131,26 @@ def silence(state: State, task: Task, numbers: Mapping[str, Any] | None) -> floa
 
 def name_of(state: State, user_id: Any) -> str:
     """The name of whoever started something; nothing when nobody did, "someone" when nobody knows."""
+    return shown_name(user_id, known_name(state, user_id))
+
+
+def known_name(state: State, user_id: Any) -> str:
+    """The name of whoever started something, "" when nobody did or nobody knows."""
     if user_id is None:
         return ""
     try:
-        return access.name_of(state.policy, user_id)
+        return access.known_name(state.policy, user_id)
     except Exception:
         _log.exception("The access policy could not name the user %r.", user_id)
-        return "someone"
+        return ""
+
+
+def shown_name(user_id: Any, name: str) -> str:
+    """A name as a reader sees it.
+
+    :param name: as :func:`known_name` gave it.
+    """
+    return name or ("" if user_id is None else tr("someone"))
 
 
 # Journals
@@ -163,11 +187,11 @@ def line(record: Mapping[str, Any], at: int) -> dict[str, Any]:
     entry = {
         "at": at,
         "timestamp": moment.isoformat(timespec="milliseconds"),
-        "time": f"{moment.astimezone():%H:%M:%S}",
+        "time": f"{here(moment):%H:%M:%S}",
         "level": record["l"],
         "kind": record["k"],
         "attempt": record["a"],
-        "message": plain(record.get("m", "")),
+        "message": translated(plain(record.get("m", ""))) if record["k"] != "out" else plain(record.get("m", "")),
     }
     if record.get("c"):
         entry["context"] = record["c"]

@@ -19,10 +19,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from .errors import InvalidOptions
 from .fields import Choices, DryRun, Field, Upload, UploadedPath, first_mark, make_field, marks_of, without_none
+from .sentences import AUTHORS_OWN, SENTENCES, sentence
 from .text import clean
 
 __all__ = [
-    "SENTENCES",
     "ActionSpec",
     "Choices",
     "DryRun",
@@ -71,68 +71,6 @@ class ActionSpec:
         if self.model is None:
             return []
         return [make_field(name, info) for name, info in self.model.model_fields.items() if name != self.dry_run]
-
-
-#: pydantic's error type -> our sentence for people; ``{...}`` come from the error's context.
-SENTENCES: dict[str, str] = {
-    "missing": "Fill this in.",
-    "string_type": "Enter a text.",
-    "string_too_short": "Enter at least {min_length} characters.",
-    "string_too_long": "Enter at most {max_length} characters.",
-    "string_pattern_mismatch": "This does not have the expected form.",
-    "literal_error": "Choose one of: {expected}.",
-    "enum": "Choose one of: {expected}.",
-    "int_type": "Enter a whole number, for example 12.",
-    "int_parsing": "Enter a whole number, for example 12.",
-    "int_parsing_size": "This number is too large.",
-    "int_from_float": "Enter a whole number, for example 12.",
-    "float_type": "Enter a number, for example 12.50.",
-    "float_parsing": "Enter a number, for example 12.50.",
-    "finite_number": "Enter a number, for example 12.50.",
-    "decimal_type": "Enter a number, for example 12.50.",
-    "decimal_parsing": "Enter a number, for example 12.50.",
-    "decimal_max_digits": "Enter at most {max_digits} digits.",
-    "decimal_max_places": "Enter at most {decimal_places} digits after the point.",
-    "decimal_whole_digits": "Enter at most {whole_digits} digits before the point.",
-    "greater_than": "Enter more than {gt}.",
-    "greater_than_equal": "Enter {ge} or more.",
-    "less_than": "Enter less than {lt}.",
-    "less_than_equal": "Enter {le} or less.",
-    "multiple_of": "Enter a multiple of {multiple_of}.",
-    "bool_type": "Choose yes or no.",
-    "bool_parsing": "Choose yes or no.",
-    "date_type": "Enter a date, for example 2026-12-31.",
-    "date_parsing": "Enter a date, for example 2026-12-31.",
-    "date_from_datetime_parsing": "Enter a date, for example 2026-12-31.",
-    "date_from_datetime_inexact": "Enter a date without a time.",
-    "date_past": "Enter a date in the past.",
-    "date_future": "Enter a date in the future.",
-    "time_type": "Enter a time, for example 18:30.",
-    "time_parsing": "Enter a time, for example 18:30.",
-    "datetime_type": "Enter a date and a time, for example 2026-12-31 18:30.",
-    "datetime_parsing": "Enter a date and a time, for example 2026-12-31 18:30.",
-    "datetime_from_date_parsing": "Enter a date and a time, for example 2026-12-31 18:30.",
-    "datetime_past": "Enter a moment in the past.",
-    "datetime_future": "Enter a moment in the future.",
-    "url_type": "Enter an address, for example https://example.com.",
-    "url_parsing": "Enter an address, for example https://example.com.",
-    "url_syntax_violation": "Enter an address, for example https://example.com.",
-    "url_scheme": "Enter an address that begins with {expected_schemes}.",
-    "url_too_long": "This address is too long.",
-    "json_invalid": "This is not valid JSON.",
-    "json_type": "This is not valid JSON.",
-    "uuid_type": "Enter a UUID.",
-    "uuid_parsing": "Enter a UUID.",
-    "list_type": "Choose from the list.",
-    "too_short": "Choose at least {min_length}.",
-    "too_long": "Choose at most {max_length}.",
-    "path_type": "Choose a file.",
-    "extra_forbidden": "There is no such option.",
-    "choice": "Choose one of the list.",
-    "file": "Choose a file.",
-    "email": "Enter an e-mail address, for example name@example.com.",
-    "url": "Enter an address, for example https://example.com.",
-}
 
 
 def validate(spec: ActionSpec, data: Mapping[str, Any], *, check_choices: bool = True) -> BaseModel | dict[str, Any]:
@@ -256,7 +194,7 @@ def _kind_fields(model: type[BaseModel]) -> list[tuple[str, str]]:
 def _check_kinds(model: type[BaseModel], options: BaseModel) -> None:
     """Texts that are said to be e-mail or web addresses must look like ones."""
     values = ((name, kind, getattr(options, name)) for name, kind in _kind_fields(model))
-    wrong = {name: SENTENCES[kind] for name, kind, value in values if value and not _looks_like(kind, value)}
+    wrong = {name: sentence(kind) for name, kind, value in values if value and not _looks_like(kind, value)}
     if wrong:
         raise InvalidOptions(wrong)
 
@@ -274,7 +212,7 @@ def _check_choices(model: type[BaseModel], options: BaseModel) -> None:
         allowed = {choice for choice, _ in source(options.model_dump())}
         chosen = value if isinstance(value, list | tuple | set | frozenset) else [value]
         if any(str(item) not in allowed for item in chosen):
-            errors[name] = SENTENCES["choice"]
+            errors[name] = sentence("choice")
     if errors:
         raise InvalidOptions(errors)
 
@@ -284,21 +222,11 @@ def _place(item: Any) -> str:
 
 
 def _sentence(item: Any) -> str:
-    if item["type"] in ("value_error", "assertion_error"):
-        text = str(item.get("ctx", {}).get("error") or item["msg"])
-        return clean(text)
-    template = SENTENCES.get(item["type"])
-    if template is None:
-        return clean(item["msg"])
-    try:
-        return clean(template.format(**{name: _plain(value) for name, value in item.get("ctx", {}).items()}))
-    except (KeyError, IndexError):
-        return clean(item["msg"])
-
-
-def _plain(value: Any) -> Any:
-    """A limit as people write it: 600, not 600.0."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if item["type"] in AUTHORS_OWN:
+        return clean(item.get("ctx", {}).get("error") or item["msg"])
+    if item["type"] not in SENTENCES:
+        return clean(item["msg"])  # a type that the author of a model made, with a text of his own
+    return clean(sentence(item["type"], item.get("ctx")))
 
 
 _PLAIN = frozenset((str, int, float, bool))

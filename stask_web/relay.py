@@ -11,16 +11,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask
 
 from . import news, queries
+from .formatting import task_json
+from .language import Reader, reading
 from .models import Task
 from .state import State, state_of
 from .status import Status
-from .tail import Emit, Send, Tail
+from .tail import ENGLISH, Emit, Send, Tail
 
 TICK = 0.02
 ROWS_EVERY = 0.25
@@ -31,9 +33,9 @@ STATS_ROOM = "stats"
 _log = logging.getLogger(__name__)
 
 
-def task_room(task_id: int) -> str:
-    """The room of those who watch a task."""
-    return f"task:{task_id}"
+def task_room(task_id: int, reader: Reader = ENGLISH) -> str:
+    """The room of those who watch a task and read the same language by the same clock."""
+    return f"task:{task_id}:{reader.name}"
 
 
 def list_room(filter_text: str) -> str:
@@ -48,15 +50,16 @@ class Watched:
     :param tail: of its journal.
     :param task: its row as it was read last.
     :param who: the name of the person who started it.
-    :param told: the last news of the task, without what changes with every look.
+    :param readers: how many watch it, by language and zone: its news are made once for each of these.
+    :param told: for each kind of reader the last news, without what changes with every look.
     """
 
     id: int
     tail: Tail
-    watchers: int = 0
+    readers: Counter[Reader] = field(default_factory=Counter)
     task: Task | None = None
     who: str | None = None
-    told: dict[str, Any] | None = None
+    told: dict[Reader, dict[str, Any]] = field(default_factory=dict)
 
 
 class Relay:
@@ -99,40 +102,46 @@ class Relay:
 
     # -- who watches
 
-    def watch(self, task_id: int, position: str | None, send: Send, enter: Callable[[], None]) -> str | None:
+    def watch(
+        self, task_id: int, position: str | None, send: Send, enter: Callable[[], None], reader: Reader = ENGLISH
+    ) -> str | None:
         """Begin to watch a task.
 
         :param position: what the client has of the log; None when it shows no log.
         :param send: tells this client alone: what it misses, and the task as it is.
         :param enter: puts it into its rooms; called when it has all that the rooms were told before.
+        :param reader: for whom the texts are made.
         :returns: how far the log goes. More may lie before it than was sent: then the client fetches it.
         """
-        watched = self._hold(task_id, reads=position is not None)
+        watched = self._hold(task_id, reader, reads=position is not None)
         try:
             end = None
             if position is None:
                 enter()
             else:
-                with watched.tail.lock:
+                with watched.tail.lock, reading(reader):
                     end = watched.tail.catch_up(position, send, enter)
-            self._tell_one(watched, send)
+            with reading(reader):
+                self._tell_one(watched, send)
         except BaseException:
-            self.unwatch(task_id, reads=position is not None)
+            self.unwatch(task_id, reader, reads=position is not None)
             raise
         return end
 
-    def unwatch(self, task_id: int, *, reads: bool) -> None:
+    def unwatch(self, task_id: int, reader: Reader = ENGLISH, *, reads: bool) -> None:
         """End what one :meth:`watch` began.
 
+        :param reader: for whom it was.
         :param reads: whether it was given a position.
         """
         with self._lock:
             watched = self._tasks.get(task_id)
             if watched is None:
                 return
-            watched.watchers -= 1
-            watched.tail.readers -= reads
-            if watched.watchers <= 0:
+            _take(watched.readers, reader)
+            if reads:
+                _take(watched.tail.readers, reader)
+            if not watched.readers:
                 del self._tasks[task_id]
 
     def watch_list(self, filter_text: str) -> dict[str, Any]:
@@ -170,14 +179,15 @@ class Relay:
         with self._lock:
             self._stats_watchers -= 1
 
-    def _hold(self, task_id: int, *, reads: bool) -> Watched:
+    def _hold(self, task_id: int, reader: Reader, *, reads: bool) -> Watched:
         with self._lock:
             watched = self._tasks.get(task_id)
             if watched is None:
                 tail = Tail(task_id, self._state.journals.of(task_id), self._emit)
                 watched = self._tasks[task_id] = Watched(task_id, tail)
-            watched.watchers += 1
-            watched.tail.readers += reads
+            watched.readers[reader] += 1
+            if reads:
+                watched.tail.readers[reader] += 1
         self._start()
         return watched
 
@@ -269,22 +279,27 @@ class Relay:
                     self._forget(watched)
                     continue
                 if watched.who is None or watched.task is None or watched.task.started_by != task.started_by:
-                    watched.who = news.name_of(state, task.started_by)
+                    watched.who = news.known_name(state, task.started_by)
                 watched.task = task
                 self._tell(watched)
 
     def _tell(self, watched: Watched) -> None:
         if watched.task is None or self._around is None:
             return
-        found = news.task_news(self._state, watched.task, watched.tail.numbers, self._around, who=watched.who)
-        steady = {key: value for key, value in found.items() if key != "duration"}
-        if steady != watched.told:
-            watched.told = steady
-            self._emit("task", found, task_room(watched.id))
+        task = watched.task
+        around = news.look_around(self._state, task, watched.tail.numbers, self._around)
+        for reader in list(watched.readers):
+            with reading(reader):
+                found = task_json(task, around, who=news.shown_name(task.started_by, watched.who or ""))
+            steady = {key: value for key, value in found.items() if key != "duration"}
+            if steady != watched.told.get(reader):
+                watched.told[reader] = steady
+                self._emit("task", found, task_room(watched.id, reader))
 
     def _forget(self, watched: Watched) -> None:
         """The task was deleted."""
-        self._emit("gone", {"task": watched.id}, task_room(watched.id))
+        for reader in list(watched.readers):
+            self._emit("gone", {"task": watched.id}, task_room(watched.id, reader))
         with self._lock:
             self._tasks.pop(watched.id, None)
 
@@ -309,6 +324,13 @@ class Relay:
                 if self._digests.get(text) != found["digest"]:
                     self._digests[text] = found["digest"]
                     self._emit("list", found, list_room(text))
+
+
+def _take(readers: Counter[Reader], reader: Reader) -> None:
+    """One of these readers has gone."""
+    readers[reader] -= 1
+    if readers[reader] <= 0:
+        del readers[reader]
 
 
 def _start_thread(run: Callable[[], None]) -> None:

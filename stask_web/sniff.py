@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .errors import UploadRefused
-from .text import human_size
+from .language import mark, tr
+from .numbers import human_size
 
 NAME_LIMIT = 255
 """Bytes in a file name: what common file systems hold."""
@@ -19,25 +20,26 @@ _TEXT = {
     *("md", "log", "ini", "yaml", "yml", "html", "htm", "svg"),
 }
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_PROGRAM = mark("a program")
 _PROGRAMS = {"exe", "dll", "so", "bin", "com", "sys", "class", "dylib"}
 
 # First bytes -> what it is, in words, and the extensions that may have it. Source: each format's own specification.
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
-    (b"MZ", "a program", ""),
-    (b"\x7fELF", "a program", ""),
-    (b"\xcf\xfa\xed\xfe", "a program", ""),
-    (b"\xfe\xed\xfa\xcf", "a program", ""),
-    (b"\xca\xfe\xba\xbe", "a program", ""),
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook", "xlsx xlsm docx ods odt zip jar"),
-    (b"PK\x05\x06", "an empty ZIP archive", "zip"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "xls doc"),
-    (b"\x1f\x8b", "a compressed archive", "gz tgz"),
-    (b"7z\xbc\xaf\x27\x1c", "a compressed archive", "7z"),
-    (b"Rar!", "a compressed archive", "rar"),
-    (b"%PDF", "a PDF document", "pdf"),
-    (b"\x89PNG", "a picture", "png"),
-    (b"\xff\xd8\xff", "a picture", "jpg jpeg"),
-    (b"GIF8", "a picture", "gif"),
+    (b"MZ", _PROGRAM, ""),
+    (b"\x7fELF", _PROGRAM, ""),
+    (b"\xcf\xfa\xed\xfe", _PROGRAM, ""),
+    (b"\xfe\xed\xfa\xcf", _PROGRAM, ""),
+    (b"\xca\xfe\xba\xbe", _PROGRAM, ""),
+    (b"PK\x03\x04", mark("a ZIP archive or an Excel workbook"), "xlsx xlsm docx ods odt zip jar"),
+    (b"PK\x05\x06", mark("an empty ZIP archive"), "zip"),
+    (b"\xd0\xcf\x11\xe0", mark("an old Excel or Word file"), "xls doc"),
+    (b"\x1f\x8b", mark("a compressed archive"), "gz tgz"),
+    (b"7z\xbc\xaf\x27\x1c", mark("a compressed archive"), "7z"),
+    (b"Rar!", mark("a compressed archive"), "rar"),
+    (b"%PDF", mark("a PDF document"), "pdf"),
+    (b"\x89PNG", mark("a picture"), "png"),
+    (b"\xff\xd8\xff", mark("a picture"), "jpg jpeg"),
+    (b"GIF8", mark("a picture"), "gif"),
 )
 _HEAD = 1024
 
@@ -81,16 +83,16 @@ def check_name(name: str, accept: Accepts) -> str:
     name = safe_name(name)
     welcome = [item if item.startswith(".") else f".{item}" for item in accept.extensions]
     if welcome and f".{extension(name)}" not in [item.lower() for item in welcome]:
-        raise UploadRefused(f"Choose a {_listed(welcome)} file. “{name}” is not one.")
+        raise UploadRefused(tr("Choose a %(kinds)s file. “%(name)s” is not one.", kinds=_listed(welcome), name=name))
     return name
 
 
 def check_size(size: int, limit: int) -> None:
     """:raises UploadRefused: the file is empty (422) or bigger than the limit (413), both in bytes."""
     if size <= 0:
-        raise UploadRefused("The file is empty.")
+        raise UploadRefused(tr("The file is empty."))
     if size > limit:
-        raise UploadRefused(f"The file is too big. The limit is {human_size(limit)}.", 413)
+        raise UploadRefused(tr("The file is too big. The limit is %(size)s.", size=human_size(limit)), 413)
 
 
 class Sniffer:
@@ -119,7 +121,7 @@ class Sniffer:
             self._refuse_foreign()
         if self._kind in _TEXT and not self._utf_16 and b"\0" in block:
             raise UploadRefused(
-                f"This is not {self._wanted()}: it holds binary data. Save it as {self._wanted()} first."
+                tr("This is not %(wanted)s: it holds binary data. Save it as %(wanted)s first.", wanted=self._wanted())
             )
         self.size += len(block)
         self._digest.update(block)
@@ -128,7 +130,7 @@ class Sniffer:
         """:raises UploadRefused: nothing was fed, or the beginning that this kind of file has never came."""
         check_size(self.size, self.size)
         if any(self._kind in kinds.split() for _, _, kinds in _MAGIC) and not self._own_magic():
-            raise UploadRefused(f"This is not {self._wanted()}, or it is damaged.")
+            raise UploadRefused(tr("This is not %(wanted)s, or it is damaged.", wanted=self._wanted()))
 
     def _own_magic(self) -> bool:
         return any(self._head.startswith(magic) and self._kind in kinds.split() for magic, _, kinds in _MAGIC)
@@ -137,11 +139,11 @@ class Sniffer:
         for magic, what, kinds in _MAGIC:
             if not self._head.startswith(magic) or self._kind in kinds.split():
                 continue
-            if what == "a program" and self._kind in _PROGRAMS:
+            if what == _PROGRAM and self._kind in _PROGRAMS:
                 continue
             if magic == b"MZ" and self._kind in _TEXT and not self._binary():
                 continue
-            raise UploadRefused(f"This is {what}, not {self._wanted()}.")
+            raise UploadRefused(tr("This is %(what)s, not %(wanted)s.", what=tr(what), wanted=self._wanted()))
 
     def _binary(self) -> bool:
         """Two letters are a weak sign, for a column may be called "MZ": does more speak for a program?"""
@@ -149,9 +151,11 @@ class Sniffer:
 
     def _wanted(self) -> str:
         kind = self._kind.upper()
-        return f"{'an' if kind[:1] in 'AEFHILMNORSX' else 'a'} {kind} file" if kind else "a file of this kind"
+        if not kind:
+            return tr("a file of this kind")
+        return tr("an %(kind)s file", kind=kind) if kind[:1] in "AEFHILMNORSX" else tr("a %(kind)s file", kind=kind)
 
 
 def _listed(extensions: Sequence[str]) -> str:
     *first, last = extensions
-    return f"{', '.join(first)} or {last}" if first else last
+    return tr("%(first)s or %(last)s", first=", ".join(first), last=last) if first else last

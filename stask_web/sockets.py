@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Literal
 
 from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 
 from . import news, paths, queries
+from .language import Reader
+from .readers import choose_reader
 from .relay import STATS_ROOM, Relay, list_room, task_room
 from .state import State
 from .tail import log_room
@@ -75,10 +77,12 @@ def _answers(handler: Callable[..., Answer]) -> Callable[..., Answer]:
 class Client:
     """What one connection watches.
 
+    :param reader: for whom its texts are made.
     :param tasks: task id -> whether it reads the log.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
         self.lock = threading.Lock()
         self.tasks: dict[int, bool] = {}
         self.lists: set[str] = set()
@@ -109,7 +113,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
         with self._lock:
             if len(self._clients) >= _cap(self._state):
                 raise ConnectionRefusedError("full")
-            self._clients[_sid()] = Client()
+            self._clients[_sid()] = Client(choose_reader())
 
     def on_disconnect(self, reason: Any = None) -> None:
         """End all that the connection watched."""
@@ -120,7 +124,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
         with client.lock:
             client.gone = True
             for task_id, reads in client.tasks.items():
-                self.relay.unwatch(task_id, reads=reads)
+                self.relay.unwatch(task_id, client.reader, reads=reads)
             for text in client.lists:
                 self.relay.unwatch_list(text)
             if client.stats:
@@ -150,11 +154,12 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
             return {"error": "too many"}
 
         def enter() -> None:
-            self._enter(sid, task_room(task_id))
+            self._enter(sid, task_room(task_id, client.reader))
             if reads:
-                self._enter(sid, log_room(task_id))
+                self._enter(sid, log_room(task_id, client.reader))
 
-        end = self.relay.watch(task_id, position, lambda event, news_: self._emit(event, news_, sid), enter)
+        send = partial(self._send, sid)
+        end = self.relay.watch(task_id, position, send, enter, client.reader)
         client.tasks[task_id] = reads
         return {"end": end} if reads else {}
 
@@ -171,9 +176,9 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
         return self._with_client(leave)
 
     def _unwatch(self, sid: str, client: Client, task_id: int) -> None:
-        self._leave(sid, task_room(task_id))
-        self._leave(sid, log_room(task_id))
-        self.relay.unwatch(task_id, reads=client.tasks.pop(task_id))
+        self._leave(sid, task_room(task_id, client.reader))
+        self._leave(sid, log_room(task_id, client.reader))
+        self.relay.unwatch(task_id, client.reader, reads=client.tasks.pop(task_id))
 
     @_answers
     def on_watch_list(self, data: dict[str, Any]) -> Answer:
@@ -232,6 +237,9 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
     def _emit(self, event: str, data: dict[str, Any], room: str) -> None:
         """To clients of this process only: each web process has a relay of its own."""
         self.socketio.emit(event, data, namespace=NAMESPACE, to=room, ignore_queue=True)
+
+    def _send(self, sid: str, event: str, data: dict[str, Any]) -> None:
+        self._emit(event, data, sid)
 
     def _enter(self, sid: str, room: str) -> None:
         self.socketio.server.enter_room(sid, room, namespace=NAMESPACE)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import UploadRefused
+from .language import tr
 from .sniff import Accepts, Sniffer, check_name, check_size, safe_name
 
 CHUNK = 512 * 1024
@@ -93,7 +94,7 @@ class Storage:
             for entry in sorted(folder.iterdir()):
                 if entry.name != _PART:
                     return entry
-        raise UploadRefused("The file is no longer here. Choose it again.", 410)
+        raise UploadRefused(tr("The file is no longer here. Choose it again."), 410)
 
     def receive(self, stream: BinaryIO, name: str, accept: Accepts, limit: int) -> Received:
         """Keep a file that comes in one piece, in constant memory.
@@ -136,7 +137,7 @@ class Storage:
         try:
             return (self._folder(token) / _PART).stat().st_size // CHUNK
         except FileNotFoundError:
-            raise UploadRefused("The upload is no longer here. Choose the file again.", 410) from None
+            raise UploadRefused(tr("The upload is no longer here. Choose the file again."), 410) from None
 
     def put(self, token: str, number: int, data: bytes, *, name: str, size: int) -> int:
         """Write chunk `number` -> how many bytes of the file are here. Sending a chunk again changes nothing.
@@ -147,9 +148,9 @@ class Storage:
         start = number * CHUNK
         due = self.next_chunk(token)
         if not 0 <= number <= due or start >= size:
-            raise UploadRefused(f"Chunk {due} is next.", 409)
+            raise UploadRefused(tr("Chunk %(number)s is next.", number=due), 409)
         if len(data) != min(CHUNK, size - start):
-            raise UploadRefused("A part of the file arrived incomplete. It is sent again.")
+            raise UploadRefused(tr("A part of the file arrived incomplete. It is sent again."))
         if number == 0:
             Sniffer(name).feed(data)
         part = self._folder(token) / _PART
@@ -167,7 +168,7 @@ class Storage:
         if not part.exists():
             return self._kept(token)
         if part.stat().st_size < size:
-            raise UploadRefused(f"Chunk {self.next_chunk(token)} is next.", 409)
+            raise UploadRefused(tr("Chunk %(number)s is next.", number=self.next_chunk(token)), 409)
         with self._all_or_nothing(token):
             check = Sniffer(name)
             with part.open("rb") as source:
@@ -217,7 +218,7 @@ class Storage:
     def _folder(self, token: str) -> Path:
         """The folder of a token. A token comes from a browser: what is none of ours names nothing."""
         if not _TOKEN.fullmatch(token):
-            raise UploadRefused("There is no such upload. Choose the file again.", 404)
+            raise UploadRefused(tr("There is no such upload. Choose the file again."), 404)
         return self.uploads / token[:2] / token
 
     def _new_folder(self) -> str:
@@ -266,6 +267,6 @@ def _clear_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UploadRefused(
-                "The server's disk is full. Nothing was saved; tell your administrator.", 507
+                tr("The server's disk is full. Nothing was saved; tell your administrator."), 507
             ) from error
         raise

@@ -8,18 +8,21 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from . import news
-from .journal import NOTHING, Journal, split_position
+from .journal import NOTHING, Chunk, Journal, split_position
+from .language import Reader, reading
 
 Emit = Callable[[str, dict[str, Any], str], None]
 """Called with an event, its data and a room."""
 Send = Callable[[str, dict[str, Any]], None]
 """Called with an event and its data, for one client."""
 
+ENGLISH = Reader()
 PIECES_AT_ONCE = 16
 #: Seconds after which a stretch without lines is told of.
 QUIET_FOR = 5.0
@@ -27,9 +30,9 @@ QUIET_FOR = 5.0
 CLOCK_TICK = 50_000_000
 
 
-def log_room(task_id: int) -> str:
-    """The room of those who read the log of a task."""
-    return f"log:{task_id}"
+def log_room(task_id: int, reader: Reader = ENGLISH) -> str:
+    """The room of those who read the log of a task in the same language by the same clock."""
+    return f"log:{task_id}:{reader.name}"
 
 
 class Tail:
@@ -45,8 +48,8 @@ class Tail:
 
     def __init__(self, task_id: int, journal: Journal, emit: Emit) -> None:
         self.lock = threading.Lock()
-        #: How many read the log. With none, only the last report is looked up.
-        self.readers = 0
+        #: How many read the log, by language and zone. With none, only the last report is looked up.
+        self.readers: Counter[Reader] = Counter()
         #: The newest numbers, as :meth:`Journal.progress` gives them.
         self.numbers: dict[str, Any] | None = None
         self._task_id = task_id
@@ -68,7 +71,7 @@ class Tail:
         """Read what is new; call it with the lock held -> whether there are new numbers."""
         self._seen = self._stamp()
         before = self.numbers
-        if self.readers <= 0:
+        if not self.readers:
             self._position = None
             self.numbers = self._journal.progress()
             return self.numbers != before
@@ -80,7 +83,7 @@ class Tail:
                 break
             self._position = chunk.end
             self.numbers = news.numbers_in(chunk) or self.numbers
-            self._tell(news.piece(chunk))
+            self._tell(chunk)
             if not chunk.more:
                 break
         else:
@@ -117,13 +120,17 @@ class Tail:
         self._told_at = time.monotonic()
         self.numbers = self._journal.progress()
 
-    def _tell(self, piece: dict[str, Any], *, now: bool = False) -> None:
-        """Tell the room a piece, which begins where it was told to before."""
-        if not (now or piece["lines"] or piece["first"] or time.monotonic() - self._told_at > QUIET_FOR):
+    def _tell(self, piece: Chunk | dict[str, Any], *, now: bool = False) -> None:
+        """Tell the rooms a piece, which begins where they were told to before."""
+        plain = news.piece(piece) if isinstance(piece, Chunk) else piece
+        if not (now or plain["lines"] or plain["first"] or time.monotonic() - self._told_at > QUIET_FOR):
             return
-        start = piece["start"] if piece["first"] else self._told_to
-        self._emit("journal", {"task": self._task_id, **piece, "start": start}, log_room(self._task_id))
-        self._told_to, self._told_at = piece["end"], time.monotonic()
+        start = plain["start"] if plain["first"] else self._told_to
+        for reader in list(self.readers):
+            with reading(reader):
+                words = news.piece(piece) if isinstance(piece, Chunk) else piece
+            self._emit("journal", {"task": self._task_id, **words, "start": start}, log_room(self._task_id, reader))
+        self._told_to, self._told_at = plain["end"], time.monotonic()
 
     def _stamp(self) -> tuple[int, int, int] | None:
         """What tells cheaply that a file has changed: which file it is, its size, when it was written.

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from .announce import announce_end
 from .creation import Creation, Engine, Order, unique_key
 from .errors import IllegalMove, InvalidOptions, TaskNotFound
+from .language import mark, tr
 from .models import Task
 from .options import ActionSpec
 from .pruning import Pruner, Statuses
@@ -20,6 +21,7 @@ from .queries import stats, task_or_none
 from .rows import count_endings, count_key
 from .state import State
 from .status import PRIORITIES, Status
+from .stored import WITHDRAWN, WITHDRAWN_BY
 from .tasklog import TaskLog
 from .text import clean
 
@@ -134,7 +136,7 @@ class Tasks:
         """
         task_id = task if isinstance(task, int) else task.id
         now = time.time()
-        message = f"Withdrawn by {by}." if by else "Withdrawn."
+        message = WITHDRAWN_BY % {"name": by} if by else WITHDRAWN
         with self.state.database.write() as connection:
             # Held from here on: between the two questions below an attempt could end, and the task wait once more.
             connection.execute(sa.select(Task.id).where(Task.id == task_id).with_for_update())
@@ -159,7 +161,7 @@ class Tasks:
                 ).rowcount
         fresh = self.get(task_id)
         if not withdrawn and not asked:
-            raise IllegalMove(f"Task {task_id} is {fresh.status_text} already; there is nothing to stop.")
+            raise IllegalMove(_said(mark("Task %(task)s is %(state)s already; there is nothing to stop."), fresh))
         if withdrawn:
             announce_end(self.state, Status.CANCELLED, task_id)
         else:
@@ -186,7 +188,7 @@ class Tasks:
                 ).rowcount
                 if not moved:
                     raise IllegalMove(
-                        f"Task {task_id} is {old.status_text}; only a failed or stopped task can be retried."
+                        _said(mark("Task %(task)s is %(state)s; only a failed or stopped task can be retried."), old)
                     )
         except IntegrityError as error:
             self._creation.existing({"form_key": None, "unique_key": key}, error)
@@ -207,7 +209,7 @@ class Tasks:
             ).rowcount
         fresh = self.get(task_id)
         if not moved:
-            raise IllegalMove(f"Task {task_id} does not wait for a time; it is {fresh.status_text}.")
+            raise IllegalMove(_said(mark("Task %(task)s does not wait for a time; it is %(state)s."), fresh))
         self.engine.created([task_id])
         return fresh
 
@@ -220,7 +222,7 @@ class Tasks:
         task_id = task if isinstance(task, int) else task.id
         rank = PRIORITIES.get(priority)
         if rank is None:
-            raise InvalidOptions({"priority": f"There is no priority {priority!r}; there are {', '.join(PRIORITIES)}."})
+            raise InvalidOptions({"priority": tr("Choose a priority: high, normal or low.")})
         lane = sa.case((Task.lane.is_(None), None), else_=rank)
         with self.state.database.write() as connection:
             moved = connection.execute(
@@ -230,7 +232,7 @@ class Tasks:
             ).rowcount
         fresh = self.get(task_id)
         if not moved:
-            raise IllegalMove(f"Task {task_id} does not wait any more; it is {fresh.status_text}.")
+            raise IllegalMove(_said(mark("Task %(task)s does not wait any more; it is %(state)s."), fresh))
         return fresh
 
     def wake(self) -> None:
@@ -307,3 +309,18 @@ def _when(task: Task) -> dict[str, Any]:
     if not task.attempt_no and task.start_at is not None and task.start_at.timestamp() > time.time():
         return {"lane": None, "due_at": task.start_at}
     return {"lane": PRIORITIES[task.priority]}
+
+
+#: What a task is, in the middle of a sentence.
+_STATES = {
+    Status.PENDING: mark("pending"),
+    Status.RUNNING: mark("running"),
+    Status.COMPLETED: mark("completed"),
+    Status.FAILED: mark("failed"),
+    Status.CANCELLED: mark("cancelled"),
+}
+
+
+def _said(text: str, task: Task) -> str:
+    """A sentence about a task and its state, for the person who asked."""
+    return tr(text, task=task.id, state=tr(_STATES[Status(task.status)]))

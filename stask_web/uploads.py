@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from .database import Database
 from .errors import UploadRefused
+from .language import tr
 from .models import TaskUpload, Upload, user_key
 from .sniff import Accepts, safe_name
 from .storage import DAY, Received, Storage
@@ -82,9 +83,9 @@ class Uploads:
         """
         upload = self.owned(token, purpose.user)
         if (upload.identifier, upload.action, upload.field) != (purpose.identifier, purpose.action, purpose.field):
-            raise UploadRefused("This file was uploaded for something else. Choose it again.", 404)
+            raise UploadRefused(tr("This file was uploaded for something else. Choose it again."), 404)
         if not upload.done:
-            raise UploadRefused("The file has not arrived completely yet. Wait for it, or choose it again.", 409)
+            raise UploadRefused(tr("The file has not arrived completely yet. Wait for it, or choose it again."), 409)
         return Received(token, upload.name, upload.size, upload.sha256 or "", self._storage.upload_path(token))
 
     def owned(self, token: str, user: Any) -> Upload:
@@ -95,7 +96,7 @@ class Uploads:
         with self._database.session() as session:
             upload = session.get(Upload, token)
         if upload is None or user is None or user_key(upload.user) != user_key(user):
-            raise UploadRefused("There is no such upload. Choose the file again.", 404)
+            raise UploadRefused(tr("There is no such upload. Choose the file again."), 404)
         return upload
 
     def clean(self, older_than: float = DAY, now: float | None = None) -> int:

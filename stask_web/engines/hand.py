@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Flask
 
+from .. import stored
 from ..claims import Claim, Outcome
 from ..runner.pen import Pen
 from ..runner.run import at_row
@@ -140,12 +141,12 @@ class Hand:
         if self.stopping == "cancel":
             return Outcome("cancelled", **known)
         if self.stopping == "timeout":
-            return Outcome("failed", f"It took longer than it may, and was stopped{where}.", **known)
+            return Outcome("failed", stored.TOO_LONG % {"where": where}, **known)
         if self.stopping == "drain":
-            message = f"The worker was stopped{where}. The task starts again by itself."
+            message = stored.DRAINED % {"where": where}
             return Outcome("drained", message, **known)
         how = describe(status)
-        return Outcome("crashed", f"Its process ended unexpectedly{where}: {how}", how, **known)
+        return Outcome("crashed", stored.CRASHED % {"where": where, "how": how}, how, **known)
 
 
 def describe(status: int) -> str:
@@ -156,8 +157,8 @@ def describe(status: int) -> str:
             name = signal.Signals(number).name
         except ValueError:
             name = f"signal {number}"
-        return f"killed by {name}"
-    return f"exit code {os.WEXITSTATUS(status)}"
+        return stored.KILLED % {"signal": name}
+    return stored.EXIT_CODE % {"code": os.WEXITSTATUS(status)}
 
 
 def fork(app: Flask, lock: int, close: Iterable[int]) -> Hand:

@@ -11,10 +11,10 @@ from pathlib import Path
 from ..claims import Outcome
 from ..journal import Journals
 from ..runner.pen import Pen
+from ..stored import LOST
 from . import owner
 from .ledger import Ledger, Reported
 
-LOST = "The worker process was gone. The task starts again by itself."
 _log = logging.getLogger(__name__)
 
 

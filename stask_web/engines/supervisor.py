@@ -23,6 +23,7 @@ from flask import Flask
 from ..announce import announce_end
 from ..claims import Claim, Ended, Outcome, backoff, outcome_from
 from ..state import state_of
+from ..stored import NO_ANSWER
 from . import processes, seals
 from .crew import Crew
 from .hand import Hand
@@ -389,8 +390,7 @@ class Supervisor:
         known = {claim.token for claim, _ in self._reported} | {claim.token for _, claim in self._crew.busy()}
         strays = self._ledger.running().keys() - known
         if strays:
-            message = "The database did not answer when it was started. The task starts again by itself."
-            self._ledger.give_back(self._owner.id, Outcome("lost", message), set(strays))
+            self._ledger.give_back(self._owner.id, Outcome("lost", NO_ANSWER), set(strays))
             self._hungry = True
 
     def _erase_secrets(self) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 from flask import Flask
 
+from .. import stored
 from ..claims import Claim, Outcome
 from ..errors import DatabaseBusy, InvalidOptions, STaskError, TablesMissing, TaskFailed, TaskInterrupt
+from ..language import Reader, reading
 from ..options import ActionSpec, dump, load
 from ..signals import send, task_started
 from ..state import State, state_of
@@ -62,7 +64,8 @@ def run_claimed(app: Flask, claim: Claim, watcher: Watcher | None = None) -> Out
     try:
         watcher.begin(run)
         with bound(run.pen, alone=watcher.alone):
-            outcome = _in_context(app, state, run, watcher)
+            with reading(Reader()):  # inside of a request it would write in the language of one reader
+                outcome = _in_context(app, state, run, watcher)
             watcher.end(run)
             return outcome
     finally:
@@ -112,7 +115,7 @@ def _prepare(state: State, run: TaskRun) -> tuple[Any, ActionSpec, Any]:
     claim = run.claim
     cls = state.registry.get(claim.identifier)
     if cls is None:
-        raise STaskError(f"The worker {claim.identifier!r} is not here any more, so this could not run.")
+        raise STaskError(stored.WORKER_GONE % {"worker": claim.identifier})
     worker = cls()
     spec = find_spec(cls, claim.action)
     found = state.vault.open(claim.secrets.encode() if claim.secrets else None)
@@ -131,7 +134,7 @@ def _own_secrets(state: State, cls: type[Any]) -> list[Any]:
 
 def _sentence(error: STaskError) -> str:
     if isinstance(error, InvalidOptions):
-        return f"The options do not fit any more. {error.message}"
+        return stored.OPTIONS_CHANGED % {"sentence": error.message}
     return error.message
 
 
@@ -141,7 +144,7 @@ def _marked(run: TaskRun) -> Outcome | None:
         return None
     status, message, result = run.outcome
     if status == Status.FAILED:
-        run.pen.log("error", message or "It failed.")
+        run.pen.log("error", message or stored.FAILED)
     return run.finish(_KINDS[status], message, result=result)
 
 
@@ -157,9 +160,9 @@ def _of_error(run: TaskRun, error: BaseException) -> Outcome:
         assert marked is not None
         return marked
     if kind == "timeout":
-        return run.finish("failed", f"It took longer than it may, and was stopped{run.where()}.")
+        return run.finish("failed", stored.TOO_LONG % {"where": run.where()})
     if kind is not None:
-        return run.finish("drained", f"The worker was stopped{run.where()}. The task starts again by itself.")
+        return run.finish("drained", stored.DRAINED % {"where": run.where()})
     if isinstance(error, STaskError) and not isinstance(error, DatabaseBusy | TablesMissing):
         run.pen.log("error", error.message if isinstance(error, TaskFailed) else _traceback(error))
         return run.finish("failed", error.message)
@@ -169,12 +172,12 @@ def _of_error(run: TaskRun, error: BaseException) -> Outcome:
 
 def _reason(run: TaskRun, error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"The program ended itself (sys.exit){run.where()}"
+        return stored.PROGRAM_EXIT % {"where": run.where()}
     if isinstance(error, KeyboardInterrupt):
-        return f"It was interrupted from the keyboard{run.where()}"
+        return stored.KEYBOARD % {"where": run.where()}
     if isinstance(error, MemoryError):
-        return f"The memory was not enough{run.where()}"
-    return f"An error in the program{run.where()}"
+        return stored.NO_MEMORY % {"where": run.where()}
+    return stored.PROGRAM_ERROR % {"where": run.where()}
 
 
 def _traceback(error: BaseException) -> str:

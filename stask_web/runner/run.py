@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 import sqlalchemy.orm
 
+from .. import stored
 from ..claims import Claim, Outcome
 from ..errors import ResultRefused
 from ..models import Task
@@ -186,7 +187,9 @@ def at_row(processed: int | None, total: int | None) -> str:
     """Where in its input a run was, as the end of a sentence."""
     if not processed:
         return ""
-    return f", at row {processed:,}" + (f" of {total:,}" if total else "")
+    if not total:
+        return stored.AT_ROW % {"row": f"{processed:,}"}
+    return stored.AT_ROW_OF % {"row": f"{processed:,}", "total": f"{total:,}"}
 
 
 def _columns_of(row: Any) -> dict[str, Any]:

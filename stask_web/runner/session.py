@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session
 
+from ..stored import NOT_COMMITTED
+
 _WRITTEN = "stask_written"
 _WATCHED = "_stask_watched"
 _READS = re.compile(r"\s*(select|pragma|show|explain|values|with)\b", re.IGNORECASE)
@@ -26,7 +28,7 @@ def close_session(host_db: Any) -> str | None:
     changed = bool(session.new or session.dirty or session.deleted or session.info.get(_WRITTEN))
     session.rollback()
     scoped.remove()
-    return "Changes in db.session were not committed, so they were rolled back." if changed else None
+    return NOT_COMMITTED if changed else None
 
 
 def watch_session(host_db: Any) -> None:

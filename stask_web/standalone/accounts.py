@@ -14,6 +14,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from ..database import Database
 from ..errors import STaskError
+from ..language import tr, trn
 from ..models import Account, SignInLink
 from ..text import clean
 
@@ -79,12 +80,12 @@ class Accounts:
         """
         values = _values(name, role, password)
         if self.find(values["name"]) is not None:
-            raise AccountError(f"The name {values['name']!r} is taken.")
+            raise AccountError(tr("The name '%(name)s' is taken.", name=values["name"]))
         try:
             with self._database.write() as connection:
                 connection.execute(sa.insert(Account).values(**values))
         except IntegrityError:
-            raise AccountError(f"The name {values['name']!r} is taken.") from None
+            raise AccountError(tr("The name '%(name)s' is taken.", name=values["name"])) from None
         return self.named(values["name"])
 
     def remove(self, name: str) -> None:
@@ -185,15 +186,27 @@ def check_length(password: str) -> None:
     :raises AccountError: says which.
     """
     if len(password) < SHORTEST_PASSWORD:
-        raise AccountError(f"Take a password of at least {SHORTEST_PASSWORD} characters.")
+        raise AccountError(
+            trn(
+                "Take a password of at least %(num)s character.",
+                "Take a password of at least %(num)s characters.",
+                SHORTEST_PASSWORD,
+            )
+        )
     if len(password) > LONGEST_PASSWORD:
-        raise AccountError(f"Take a password of at most {LONGEST_PASSWORD} characters.")
+        raise AccountError(
+            trn(
+                "Take a password of at most %(num)s character.",
+                "Take a password of at most %(num)s characters.",
+                LONGEST_PASSWORD,
+            )
+        )
 
 
 def _values(name: str, role: str, password: str | None) -> dict[str, Any]:
     name = " ".join(clean(name).split())
     if not name or len(name) > LONGEST_NAME:
-        raise AccountError(f"A name has 1 to {LONGEST_NAME} characters.")
+        raise AccountError(tr("A name has 1 to %(most)s characters.", most=LONGEST_NAME))
     if role not in ROLES:
         raise AccountError(f"There is no role {role!r}. The roles are {', '.join(ROLES)}.")
     if password is not None:

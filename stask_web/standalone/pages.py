@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, redirect, render_template, request, session, url_for
 from flask_login import current_user, login_required, logout_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..errors import STaskError
+from ..addresses import local_address
+from ..errors import STaskError, TablesMissing
+from ..language import LANGUAGES, Reader, reader, set_reader, tr, trn
+from ..readers import choose_reader
 from ..state import current_state
 from .accounts import SHORTEST_PASSWORD, AccountError
 from .invitation import announce_if_lost
@@ -49,12 +51,16 @@ def make_blueprint() -> Blueprint:
         name, address = request.form.get("name", ""), address_of(request)
         if (wait := limit.wait(name, address)) > 0:
             minutes = max(1, round(wait / 60))
-            text = f"Too many tries. Wait {minutes} {'minute' if minutes == 1 else 'minutes'}, then try again."
+            text = trn(
+                "Too many tries. Wait %(num)s minute, then try again.",
+                "Too many tries. Wait %(num)s minutes, then try again.",
+                minutes,
+            )
             return *_page("sign_in", 429, error=text, name=name), {"Retry-After": str(int(wait) + 1)}
         account = accounts().check(name, request.form.get("password", ""))
         if account is None:
             limit.failed(name, address)
-            return _page("sign_in", 422, error="This name and password do not fit together.", name=name)
+            return _page("sign_in", 422, error=tr("This name and password do not fit together."), name=name)
         limit.passed(name, address)
         target = _next_page()
         begin_session(account, remember="remember" in request.form)
@@ -103,6 +109,8 @@ def make_blueprint() -> Blueprint:
         """Set one's own password; other sessions end."""
         return _set_password(limit)
 
+    bp.before_request(lambda: set_reader(choose_reader()))
+    bp.teardown_request(lambda error: set_reader(Reader()))
     bp.register_error_handler(CSRFError, _too_old)
     bp.register_error_handler(STaskError, _not_ready)
     bp.after_request(_guard)
@@ -128,10 +136,10 @@ def _set_password(limit: SignInLimit) -> Answer:
     address = address_of(request)
     if account.password_hash and not session.get(BY_LINK):
         if limit.wait(account.name, address) > 0:
-            return _page("password", 429, error="Too many tries. Wait a few minutes, then try again.")
+            return _page("password", 429, error=tr("Too many tries. Wait a few minutes, then try again."))
         if accounts().check(account.name, request.form.get("current", "")) is None:
             limit.failed(account.name, address)
-            return _page("password", 422, error="The current password is not right.")
+            return _page("password", 422, error=tr("The current password is not right."))
     try:
         account = accounts().set_password(account, request.form.get("password", ""))
     except AccountError as error:
@@ -164,7 +172,13 @@ def _page(page: str, status: int = 200, /, **context: Any) -> tuple[str, int]:
     }
     theme = request.cookies.get("stask_theme")
     values["theme"] = theme if theme in ("light", "dark") else "system"
+    values |= {"tr": tr, "trn": trn, "language": reader().language, "languages": LANGUAGES, "here": _here()}
     return render_template(f"stask_web/account/{page}.html", **values), status
+
+
+def _here() -> str:
+    """The address of this page, to come back to when another language was chosen."""
+    return request.script_root + (request.full_path if request.query_string else request.path)
 
 
 def _next_page() -> str:
@@ -172,22 +186,9 @@ def _next_page() -> str:
     return local_address(request.values.get("next", "")) or url_for("stask.dashboard")
 
 
-def local_address(address: str) -> str | None:
-    """The address if it lies on this site, else None: a link must not lead a signed-in person elsewhere."""
-    if not address.startswith("/") or address.startswith("//") or "\\" in address:
-        return None
-    if any(ord(letter) < 33 or ord(letter) == 127 for letter in address):
-        return None
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return None
-    return None if parts.scheme or parts.netloc else address
-
-
 def _too_old(error: CSRFError) -> Answer:
     """The form's token is missing or of another session: show the form again."""
-    text = "This page had been open for too long. Try again."
+    text = tr("This page had been open for too long. Try again.")
     if request.endpoint == "account.use_link":
         return _link_page((request.view_args or {})["token"], 400, text)
     return _page("password" if request.endpoint == "account.set_password" else "sign_in", 400, error=text)
@@ -195,7 +196,9 @@ def _too_old(error: CSRFError) -> Answer:
 
 def _not_ready(error: STaskError) -> Answer:
     """The tables are missing or the database is busy."""
-    return _page("not_ready", 503, text=error.message)
+    missing = isinstance(error, TablesMissing)
+    text = tr("The tables of stask-web are missing or old. Run:") if missing else error.message
+    return _page("not_ready", 503, text=text, command="flask stask init-db" if missing else "")
 
 
 def _guard(response: Response) -> Response:

@@ -18,6 +18,7 @@ from werkzeug.datastructures import MultiDict
 from .. import listing, tally
 from ..errors import AlreadyRunning, DatabaseBusy, STaskError
 from ..formatting import action_spec, number, task_title
+from ..language import Counted, mark, markn, tr, tr_counted, trn
 from ..models import Task
 from ..queries import task_or_none, tasks_by_id
 from ..state import State, current_state
@@ -39,31 +40,61 @@ class Act(NamedTuple):
 
     :param right: the permission that is asked for each.
     :param verb: on its button.
-    :param done: after the number of those that it was done to.
-    :param undone: after "3 cannot" or "3 could not".
+    :param whole: the verb with the number of tasks.
+    :param nothing: that it can be done to none.
+    :param done: to how many it was done.
+    :param cannot: to how many it cannot be done.
+    :param could_not: to how many it could not be done after all.
     :param note: what it means, for whoever is asked.
     :param most: how many at once: each of those that start or stop is a transaction of its own.
     """
 
     right: str
     verb: str
-    done: str
-    undone: str
+    whole: Counted
+    nothing: str
+    done: Counted
+    cannot: Counted
+    could_not: Counted
     note: str
     most: int
 
 
 ACTS = {
-    "retry": Act("retry", "Retry", "started again", "be retried", "They start again as they were.", 1000),
+    "retry": Act(
+        "retry",
+        mark("Retry"),
+        markn("Retry %(num)s task", "Retry %(num)s tasks", "num"),
+        mark("Nothing to retry"),
+        markn("%(num)s started again.", "%(num)s started again.", "num"),
+        markn("%(num)s cannot be retried", "%(num)s cannot be retried", "num"),
+        markn("%(num)s could not be retried", "%(num)s could not be retried", "num"),
+        mark("They start again as they were."),
+        1000,
+    ),
     "cancel": Act(
-        "cancel", "Stop", "stopped", "be stopped",
-        "Waiting ones are withdrawn. Running ones end at their next safe point; what they have done stays done.", 1000,
+        "cancel",
+        mark("Stop"),
+        markn("Stop %(num)s task", "Stop %(num)s tasks", "num"),
+        mark("Nothing to stop"),
+        markn("%(num)s stopped.", "%(num)s stopped.", "num"),
+        markn("%(num)s cannot be stopped", "%(num)s cannot be stopped", "num"),
+        markn("%(num)s could not be stopped", "%(num)s could not be stopped", "num"),
+        mark("Waiting ones are withdrawn. Running ones end at their next safe point; what they have done stays done."),
+        1000,
     ),
     "delete": Act(
-        "delete", "Delete", "deleted", "be deleted",
-        "Their logs, results and uploaded files go with them. This cannot be undone.", 5000,
+        "delete",
+        mark("Delete"),
+        markn("Delete %(num)s task", "Delete %(num)s tasks", "num"),
+        mark("Nothing to delete"),
+        markn("%(num)s deleted.", "%(num)s deleted.", "num"),
+        markn("%(num)s cannot be deleted", "%(num)s cannot be deleted", "num"),
+        markn("%(num)s could not be deleted", "%(num)s could not be deleted", "num"),
+        mark("Their logs, results and uploaded files go with them. This cannot be undone."),
+        5000,
     ),
-}  # fmt: skip
+}
 
 
 class Chosen(NamedTuple):
@@ -108,7 +139,17 @@ def ask() -> ResponseReturnValue:
     able = {name: min(len(found[name].able), ACTS[name].most) for name in names}
     if wants_json():
         return jsonify(count=len(chosen.ids), whole=chosen.whole, **{name: able.get(name, 0) for name in ACTS})
-    offers = [(name, ACTS[name], able[name], wish.address("stask.bulk", **_way(chosen), act=name)) for name in names]
+    offers = [
+        {
+            "name": name,
+            "count": able[name],
+            "note": tr(ACTS[name].note),
+            "whole": _counted(ACTS[name].whole, able[name]),
+            "url": wish.address("stask.bulk", **_way(chosen), act=name),
+        }
+        for name in names
+        if able[name]
+    ]
     return _render(wish, chosen, person, offers=offers)
 
 
@@ -123,17 +164,19 @@ def _question(
         chosen,
         person,
         act=name,
-        verb=act.verb,
-        note=act.note,
+        verb=tr(act.verb),
+        whole=_counted(act.whole, len(found.able)),
+        nothing=tr(act.nothing),
+        note=tr(act.note),
         count=len(found.able),
-        not_done=_refusals(act, found.unable, "cannot"),
+        not_done=_refusals(act.cannot, found.unable),
         changed=changed,
     )
 
 
 def _render(wish: Wish, chosen: Chosen, person: Visitor, **context: Any) -> str:
     in_dialog = partial() is not None
-    words = [CHIPS[wish.status]] if wish.status else []
+    words = [tr(CHIPS[wish.status])] if wish.status else []
     return render(
         "tasks/_bulk.html" if in_dialog else "tasks/bulk.html",
         "tasks",
@@ -186,7 +229,7 @@ def _each(state: State, found: Sorted, do: Callable[[int], Any]) -> int:
             done += 1
         except STaskError as error:
             task = task_or_none(state.database, task_id)
-            found.unable[task_title(task) if task else "", _WHY.get(type(error), "changed meanwhile")] += 1
+            found.unable[task_title(task) if task else "", _WHY.get(type(error), CHANGED)] += 1
     return done
 
 
@@ -196,12 +239,16 @@ def _delete(state: State, person: Visitor, found: Sorted) -> int:
         done += tasks_of(state).delete(sa.select(Task).where(Task.id.in_(ids)))
     tally.forget_sums(state.database)
     if done < len(found.able):
-        found.unable["", "changed meanwhile"] += len(found.able) - done
+        found.unable["", CHANGED] += len(found.able) - done
     return done
 
 
 #: Why one of many could not be done after all.
-_WHY: Mapping[type[STaskError], str] = {AlreadyRunning: "the same waits or runs already", DatabaseBusy: "too busy now"}
+CHANGED = mark("changed meanwhile")
+_WHY: Mapping[type[STaskError], str] = {
+    AlreadyRunning: mark("the same waits or runs already"),
+    DatabaseBusy: mark("too busy now"),
+}
 _DO: Mapping[str, Callable[[State, Visitor, Sorted], int]] = {"retry": _retry, "cancel": _cancel, "delete": _delete}
 
 
@@ -210,7 +257,7 @@ def _undo(name: str, chosen: Chosen, found: Sorted) -> dict[str, Any]:
     if name != "cancel" or chosen.every or found.started or not found.able:
         return {}
     address = url_for("stask.bulk_act", act="retry", id=",".join(map(str, found.able)))
-    return {"undo": {"url": address, "label": "Undo"}}
+    return {"undo": {"url": address, "label": tr("Undo")}}
 
 
 # Which tasks
@@ -270,7 +317,7 @@ def _sort_out(state: State, person: Visitor, ids: list[int], *names: str) -> dic
             task = tasks.get(task_id)
             for name, each in found.items():
                 if task is None or not person.may("view", task):
-                    each.unable["", "gone"] += 1
+                    each.unable["", mark("gone")] += 1
                 elif reason := _reason(person, task, name):
                     each.unable[task_title(task), reason] += 1
                 else:
@@ -282,36 +329,40 @@ def _sort_out(state: State, person: Visitor, ids: list[int], *names: str) -> dic
 def _reason(person: Visitor, task: Task, name: str) -> str:
     """Why it cannot be done to a task; "" when it can."""
     if not person.may(ACTS[name].right, task):
-        return "not for your account"
+        return mark("not for your account")
     status = Status(task.status)
     if name == "cancel":
-        return "over already" if status.ended else "stops already" if task.cancel_at is not None else ""
+        return mark("over already") if status.ended else mark("stops already") if task.cancel_at is not None else ""
     if not status.ended:
-        return "still runs" if status == Status.RUNNING else "still waits"
+        return mark("still runs") if status == Status.RUNNING else mark("still waits")
     if name == "delete":
         return ""
     if not task.can_retry():
-        return "completed"
-    return "" if action_spec(task.identifier, task.action) is not None else "its worker is gone"
+        return mark("completed")
+    return "" if action_spec(task.identifier, task.action) is not None else mark("its worker is gone")
 
 
 # Words
 
 
+def _counted(text: Counted, n: int) -> str:
+    return tr_counted(text, {"num": n}, {"num": number(n)})
+
+
 def _sentence(act: Act, done: int, unable: Counter[tuple[str, str]]) -> str:
-    first = f"{number(done)} {act.done}." if done else ""
-    return " ".join(part for part in (first, _refusals(act, unable, "could not")) if part)
+    first = _counted(act.done, done) if done else ""
+    return " ".join(part for part in (first, _refusals(act.could_not, unable)) if part)
 
 
-def _refusals(act: Act, unable: Counter[tuple[str, str]], verb: str) -> str:
+def _refusals(words: Counted, unable: Counter[tuple[str, str]]) -> str:
     """Why not, e.g. ``"3 could not be retried: 2 × Import products (completed), Sync stock (still runs)."``"""
     if not unable:
         return ""
     named = unable.most_common(_NAMED)
-    parts = [_named(title, reason, n) for (title, reason), n in named]
+    parts = [_named(title, tr(reason), n) for (title, reason), n in named]
     more = sum(unable.values()) - sum(n for _, n in named)
-    parts += [f"{number(more)} more"] if more else []
-    return f"{number(sum(unable.values()))} {verb} {act.undone}: {', '.join(parts)}."
+    parts += [trn("%(num)s more", "%(num)s more", more, num=number(more))] if more else []
+    return tr("%(what)s: %(list)s.", what=_counted(words, sum(unable.values())), list=", ".join(parts))
 
 
 def _named(title: str, reason: str, n: int) -> str:

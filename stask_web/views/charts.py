@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..formatting import number
+from ..formatting import hour, number
+from ..language import tr
 
 
 class HourBar(NamedTuple):
@@ -32,8 +33,13 @@ def hour_bars(hours: Sequence[Mapping[str, Any]]) -> list[HourBar]:
     bars = []
     for index, row in enumerate(hours):
         done, failed = _height(row["completed"], most), _height(row["failed"], most)
-        start: datetime = row["hour"].astimezone()
-        words = f"{start:%H:%M}: {number(row['completed'])} completed, {number(row['failed'])} failed"
+        start: datetime = row["hour"]
+        words = tr(
+            "%(time)s: %(completed)s completed, %(failed)s failed",
+            time=hour(start),
+            completed=number(row["completed"]),
+            failed=number(row["failed"]),
+        )
         top = round(HEIGHT - done, 2)
         bars.append(
             HourBar(
@@ -43,7 +49,7 @@ def hour_bars(hours: Sequence[Mapping[str, Any]]) -> list[HourBar]:
                 failed_y=round(max(0.0, top - failed), 2),
                 failed_height=failed,
                 label=words,
-                hour=f"{start:%H:%M}",
+                hour=hour(start),
                 empty=not (row["completed"] or row["failed"]),
             )
         )

@@ -8,11 +8,12 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from flask.typing import ResponseReturnValue
 
 from ..errors import TablesMissing
+from ..language import tr
 from ..state import current_state
 from .errors import BadToken, message_page
 from .visitor import ask_visitor, wants_json
 
-_OPEN = {"stask.static", "stask.health"}
+_OPEN = {"stask.static", "stask.health", "stask.language"}
 #: Bytes that a launch form may have beside its file.
 _REST = 256 * 1024
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -56,7 +57,7 @@ def _check_user() -> ResponseReturnValue | None:
         return None
     address = current_state().policy.login_url(_way_back())
     if wants_json():
-        return jsonify(error="Sign in first.", login=address), 401
+        return jsonify(error=tr("Sign in first."), login=address), 401
     return redirect(address) if address else message_page(401)
 
 
@@ -98,6 +99,6 @@ def _protect(response: Response) -> Response:
     response.headers.setdefault("Referrer-Policy", "same-origin")
     if response.mimetype in ("text/html", "application/json"):
         response.headers.setdefault("Cache-Control", "no-store")
-        response.vary.add("Accept")
+        response.vary.update(("Accept", "Accept-Language"))
         response.vary.add("Cookie")
     return response

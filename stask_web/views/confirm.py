@@ -15,8 +15,10 @@ from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
 from ..errors import STaskError
+from ..formatting import priority_word
 from ..formfields import FILE_KINDS, FormField
 from ..forms import ASK, FORM_KEY, PRIORITY, START_AT, UPLOAD, ZONE, LaunchForm
+from ..language import mark, tr
 from ..options import validate
 from ..state import State
 from .facts import STARS, Fact
@@ -24,7 +26,7 @@ from .page import render
 from .visitor import wants_json
 
 CONFIRMED, SEALED, BACK = "_confirmed", "_sealed", "_back"
-USUAL = "This cannot be taken back."
+USUAL = mark("This cannot be taken back.")
 
 
 def must_ask(form: LaunchForm, *, check_only: bool) -> bool:
@@ -59,7 +61,7 @@ def question(
 
 def consequence(form: LaunchForm) -> str:
     """The author's sentence on what follows; a usual one where there is only a flag."""
-    return form.spec.confirm if isinstance(form.spec.confirm, str) else USUAL
+    return tr(USUAL) if isinstance(form.spec.confirm, bool | None) else str(form.spec.confirm)
 
 
 def unseal(state: State, form: LaunchForm, values: dict[str, Any]) -> None:
@@ -85,9 +87,9 @@ def _facts(form: LaunchForm, values: Mapping[str, Any]) -> Iterator[Fact]:
         if words:
             yield Fact(item.spec.label, words)
     if form.start_at:
-        yield Fact("Starts", form.start_at.replace("T", " ") + (f" ({form.zone})" if form.zone else ""))
+        yield Fact(tr("Starts"), form.start_at.replace("T", " ") + (f" ({form.zone})" if form.zone else ""))
     if form.priority != form.spec.priority:
-        yield Fact("Priority", form.priority.capitalize())
+        yield Fact(tr("Priority"), priority_word(form.priority))
 
 
 def _words(item: FormField, values: Mapping[str, Any]) -> str:
@@ -96,7 +98,7 @@ def _words(item: FormField, values: Mapping[str, Any]) -> str:
     if item.kind == "secret":
         return STARS if values.get(item.name) else ""
     if item.kind == "checkbox":
-        return "Yes" if item.text else "No"
+        return tr("Yes") if item.text else tr("No")
     labels = dict(item.choices)
     texts = item.text if isinstance(item.text, list) else [item.text]
     return ", ".join(labels.get(text) or str(text) for text in texts if text)

@@ -9,7 +9,8 @@ from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import news
-from ..formatting import action_specs_of
+from ..formatting import action_specs_of, number
+from ..language import tr, trn
 from ..models import Task, WorkerRecord
 from ..queries import hourly, live_processes, recent_tasks, worker_records
 from ..state import State, current_state
@@ -107,11 +108,13 @@ def _all_tasks() -> Any:
 def _strip(counts: dict[str, int]) -> list[Count]:
     tasks = url_for("stask.tasks")
     return [
-        Count("pending", "Waiting", counts["pending"], f"{tasks}?status=pending"),
-        Count("running", "Running", counts["running"], f"{tasks}?status=running"),
-        Count("completed_today", "Completed today", counts["completed_today"], f"{tasks}?status=completed"),
-        Count("failed_24h", "Failed, last 24 h", counts["failed_24h"], f"{tasks}?status=failed", counts["unseen"] > 0),
-        Count("total", "Total", counts["total"], tasks),
+        Count("pending", tr("Waiting"), counts["pending"], f"{tasks}?status=pending"),
+        Count("running", tr("Running"), counts["running"], f"{tasks}?status=running"),
+        Count("completed_today", tr("Completed today"), counts["completed_today"], f"{tasks}?status=completed"),
+        Count(
+            "failed_24h", tr("Failed, last 24 h"), counts["failed_24h"], f"{tasks}?status=failed", counts["unseen"] > 0
+        ),
+        Count("total", tr("Total"), counts["total"], tasks),
     ]
 
 
@@ -119,17 +122,19 @@ def _banner(state: State, counts: dict[str, int]) -> Banner | None:
     """The worst of what is wrong; what only an admin can mend is told to admins only."""
     admin = visitor().may("manage_workers")
     if admin and not _storage_is_there(state):
-        words = "Uploads, logs and results need a folder that this program may write to:"
-        return Banner("Files cannot be kept", words, str(state.storage.root))
+        words = tr("Uploads, logs and results need a folder that this program may write to:")
+        return Banner(tr("Files cannot be kept"), words, str(state.storage.root))
     waiting = counts["pending"] and state.settings.engine == "database"
     if waiting and not live_processes(state.database, state.settings.lease):
-        words = "Your tasks are kept and start by themselves when it is back."
-        how = ("Start it with", "flask stask work") if admin else ("", "")
-        return Banner("No worker process is running", f"{words} {how[0]}".strip(), how[1])
+        words = tr("Your tasks are kept and start by themselves when it is back.")
+        how = (tr("Start it with"), "flask stask work") if admin else ("", "")
+        return Banner(tr("No worker process is running"), f"{words} {how[0]}".strip(), how[1])
     new = _new_workers(state) if admin else 0
     if new:
-        words = "One new worker was found" if new == 1 else f"{new} new workers were found"
-        return Banner(words, "Nobody can use what is not turned on.", url=url_for("stask.workers"), link="Workers")
+        words = trn("One new worker was found", "%(num)s new workers were found", new, num=number(new))
+        return Banner(
+            words, tr("Nobody can use what is not turned on."), url=url_for("stask.workers"), link=tr("Workers")
+        )
     return None
 
 

@@ -24,6 +24,7 @@ from ..errors import (
     UploadRefused,
     WorkerInactive,
 )
+from ..language import mark, reader, tr
 from .visitor import wants_json
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class BadToken(Exception):
 
 
 class Words(NamedTuple):
-    """What an error page says."""
+    """What an error page says; of the table in English."""
 
     title: str
     text: str
@@ -44,26 +45,42 @@ class Words(NamedTuple):
 
 WORDS: dict[int, Words] = {
     400: Words(
-        "This could not be sent",
-        "The page had been open for too long. Go back, reload it and try again. Nothing was changed.",
+        mark("This could not be sent"),
+        mark("The page had been open for too long. Go back, reload it and try again. Nothing was changed."),
     ),
-    401: Words("Sign in first", "This page is for people who are signed in.", "user", "muted"),
-    403: Words("Not for your account", "You may not do this. If you should, ask whoever runs this site.", "user"),
-    404: Words("Nothing here", "It was deleted, or the address is wrong.", "search", "muted"),
-    405: Words("This is not a page", "The address is used by a button. Go back and press it there.", "info", "muted"),
+    401: Words(mark("Sign in first"), mark("This page is for people who are signed in."), "user", "muted"),
+    403: Words(
+        mark("Not for your account"), mark("You may not do this. If you should, ask whoever runs this site."), "user"
+    ),
+    404: Words(mark("Nothing here"), mark("It was deleted, or the address is wrong."), "search", "muted"),
+    405: Words(
+        mark("This is not a page"),
+        mark("The address is used by a button. Go back and press it there."),
+        "info",
+        "muted",
+    ),
     409: Words(
-        "Not any more",
-        "It has changed since you opened the page. Reload to see how it is now. Nothing was changed.",
+        mark("Not any more"),
+        mark("It has changed since you opened the page. Reload to see how it is now. Nothing was changed."),
         "info",
     ),
     410: Words(
-        "The file is gone", "It was removed with old tasks. Run the action again to make a new one.", "file", "muted"
+        mark("The file is gone"),
+        mark("It was removed with old tasks. Run the action again to make a new one."),
+        "file",
+        "muted",
     ),
-    413: Words("Too big", "The file is larger than this site takes. Nothing was saved."),
-    422: Words("Something does not fit", "Go back, mend what is marked and try again. Nothing was changed."),
-    429: Words("Too fast", "You started many tasks within a minute. Wait a little and try again.", "clock"),
-    500: Words("Something went wrong here", "It is our fault, not yours. It has been noted.", "cross", "failed"),
-    503: Words("Busy at the moment", "The database is busy. Nothing was changed; try again in a moment.", "clock"),
+    413: Words(mark("Too big"), mark("The file is larger than this site takes. Nothing was saved.")),
+    422: Words(
+        mark("Something does not fit"), mark("Go back, mend what is marked and try again. Nothing was changed.")
+    ),
+    429: Words(mark("Too fast"), mark("You started many tasks within a minute. Wait a little and try again."), "clock"),
+    500: Words(
+        mark("Something went wrong here"), mark("It is our fault, not yours. It has been noted."), "cross", "failed"
+    ),
+    503: Words(
+        mark("Busy at the moment"), mark("The database is busy. Nothing was changed; try again in a moment."), "clock"
+    ),
 }
 
 #: What an error of ours means in HTTP; the first class that fits counts.
@@ -122,9 +139,8 @@ def _ours(error: STaskError) -> Response:
 
 
 def _tables_missing() -> Response:
-    words = Words(
-        "Not set up yet", "The tables of stask-web are missing or old. Whoever runs this site makes them with:", "alert"
-    )
+    text = tr("The tables of stask-web are missing or old. Whoever runs this site makes them with:")
+    words = Words(tr("Not set up yet"), text, "alert")
     return _answer(503, words, code="flask stask init-db")
 
 
@@ -143,7 +159,7 @@ def _unexpected(error: BaseException) -> Response:
     """Log the error under an id and show only that."""
     name = secrets.token_hex(4)
     log.error("Unexpected error %s at %s %s", name, request.method, request.path, exc_info=error)
-    return _answer(500, WORDS[500], note=f"Say the number {name} when you report it.")
+    return _answer(500, words_of(500), note=tr("Say the number %(number)s when you report it.", number=name))
 
 
 def message_page(status: int, text: str | None = None) -> Response:
@@ -151,8 +167,14 @@ def message_page(status: int, text: str | None = None) -> Response:
 
     :param text: a sentence that says more than the usual one.
     """
-    words = WORDS.get(status) or WORDS[422 if status < 500 else 500]
+    words = words_of(status)
     return _answer(status, words._replace(text=text) if text else words)
+
+
+def words_of(status: int) -> Words:
+    """What is said of a status, in the reader's language."""
+    words = WORDS.get(status) or WORDS[422 if status < 500 else 500]
+    return words._replace(title=tr(words.title), text=tr(words.text))
 
 
 def _answer(status: int, words: Words, **more: Any) -> Response:
@@ -177,7 +199,7 @@ def _bare(words: Words, more: dict[str, Any]) -> str:
     body = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
     css = url_for("stask.static", filename="css/stask.css")
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(words.title)}</title>'
+        f'<!doctype html><html lang="{reader().language}"><meta charset="utf-8"><title>{escape(words.title)}</title>'
         f'<link rel="stylesheet" href="{css}"><body class="stask"><main class="message-page">'
         f'<h1 class="message-page-title">{escape(words.title)}</h1>{body}</main></body></html>'
     )

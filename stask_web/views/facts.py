@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from ..formatting import clock, human_size
+from ..formatting import amount, clock, human_size, priority_word
+from ..language import Reader, reading, tr
 from ..models import Attempt
 from ..options import tokens
 from ..queries import uploads_by_token
@@ -32,16 +33,16 @@ def facts_of(shown: Shown, tries: Sequence[Attempt]) -> list[Fact]:
     """Numbers and names for whoever looks closer."""
     row = shown.task
     facts = [
-        Fact("Task", str(row.id), True),
-        Fact("Worker", row.identifier, True),
-        Fact("Action", row.action, True),
-        Fact("Priority", row.priority.capitalize()),
-        Fact("Attempts", f"{row.attempts} of {row.max_attempts}"),
+        Fact(tr("Task"), str(row.id), True),
+        Fact(tr("Worker"), row.identifier, True),
+        Fact(tr("Action"), row.action, True),
+        Fact(tr("Priority"), priority_word(row.priority)),
+        Fact(tr("Attempts"), tr("%(done)s of %(total)s", done=row.attempts, total=row.max_attempts)),
     ]
     if row.start_at:
-        facts.append(Fact("Start at", clock(row.start_at)))
+        facts.append(Fact(tr("Start at"), clock(row.start_at)))
     if tries and tries[-1].pid:
-        facts.append(Fact("Process", str(tries[-1].pid), True))
+        facts.append(Fact(tr("Process"), str(tries[-1].pid), True))
     return facts
 
 
@@ -49,7 +50,7 @@ def files_of(state: State, shown: Shown) -> list[list[Fact]]:
     """What is known of each uploaded file that it was started with."""
     found = []
     for upload in uploads_by_token(state.database, tokens(shown.task.meta)):
-        facts = [Fact("File", upload.name), Fact("Size", human_size(upload.size))]
+        facts = [Fact(tr("File"), upload.name), Fact(tr("Size"), human_size(upload.size))]
         found.append([*facts, Fact("SHA-256", upload.sha256, True)] if upload.sha256 else facts)
     return found
 
@@ -72,7 +73,7 @@ def words(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"upload", "name"}:
         return str(value["name"])
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return tr("Yes") if value else tr("No")
     if value in (None, "", [], {}):
         return "–"
     return ", ".join(words(item) for item in value) if isinstance(value, list) else plain(value)
@@ -83,10 +84,19 @@ def report_of(state: State, shown: Shown, tries: Sequence[Attempt], *, whole: bo
 
     :param whole: with the error and the last errors of the log, for those who may see it.
     """
+    with reading(Reader()):  # whoever reads it mends the program, and its logs are in English, too
+        return _report(state, shown, tries, whole)
+
+
+def _report(state: State, shown: Shown, tries: Sequence[Attempt], whole: bool) -> str:
     row = shown.task
     ended = row.finished_at.isoformat(timespec="seconds") if row.finished_at else ""
     lines = [f"{shown.title}: {row.status_text}", *(f"{fact.name}: {fact.value}" for fact in facts_of(shown, tries))]
-    lines += [f"Ended: {ended}", f"Reached: {shown.f['amount'] or 'not known'}", f"Message: {row.message}"]
+    lines += [
+        f"Ended: {ended}",
+        f"Reached: {amount(row.processed, row.total) or 'not known'}",
+        f"Message: {row.message}",
+    ]
     lines += [f"Versions: stask-web {_own_version()}, Python {platform.python_version()}"]
     if whole:
         records = state.journals.of(row.id).last(LINES).lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from datetime import datetime
@@ -13,11 +14,13 @@ from flask.typing import ResponseReturnValue
 
 from ..creation import unique_key
 from ..errors import AlreadyRunning, DatabaseBusy, InvalidOptions, TransactionOpen
-from ..formatting import ago
+from ..formatting import ago, number
 from ..forms import CHECK, FORM_KEY, START_AT, ZONE, LaunchForm, is_over, read_start
+from ..language import reader, tr, trn
 from ..models import Task, user_key
 from ..options import ActionSpec
 from ..queries import task_by_unique_key, task_or_none
+from ..sentences import sentence
 from ..state import State, current_state
 from ..status import PRIORITIES
 from ..uploads import Uploads
@@ -66,7 +69,7 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
         return _too_fast(cls, form, wait)
     start_at = _start_at(form, _reserved(body, START_AT), _reserved(body, ZONE))
     if form.priority not in PRIORITIES:
-        form.error = "Choose a priority: high, normal or low."
+        form.error = tr("Choose a priority: high, normal or low.")
     if form.errors() or form.error:
         return _refused(cls, form, 422)
     if body is None:
@@ -85,7 +88,9 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
     except AlreadyRunning as error:
         return _running_already(cls, form, error.task_id)
     except (DatabaseBusy, TransactionOpen):
-        form.error = "The database is busy, so nothing was started. What you entered is kept; try again in a moment."
+        form.error = tr(
+            "The database is busy, so nothing was started. What you entered is kept; try again in a moment."
+        )
         return _refused(cls, form, 503, {"Retry-After": "2"})
     return _started(task)
 
@@ -110,7 +115,8 @@ def _page(
         "link": link,
         "note": note,
         "consequence": confirm.consequence(form),
-        "zone": datetime.now().astimezone().tzname(),
+        "says_of_start": json.dumps({"badInput": sentence("datetime_parsing")}, ensure_ascii=False),
+        "zone": reader().zone or datetime.now().astimezone().tzname(),
     }
     return render(template, "dashboard", **context)
 
@@ -140,7 +146,7 @@ def _refused(
 ) -> ResponseReturnValue:
     errors = form.errors()
     if not form.error and errors:
-        form.error = "One field needs a look." if len(errors) == 1 else f"{len(errors)} fields need a look."
+        form.error = trn("One field needs a look.", "%(num)s fields need a look.", len(errors))
     return _again(cls, form, status, {}, headers)
 
 
@@ -159,22 +165,33 @@ def _again(
 
 def _too_fast(cls: type[Any], form: LaunchForm, wait: int) -> ResponseReturnValue:
     rate = current_state().settings.launch_rate
-    form.error = f"You started {rate} tasks within a minute, which is the most this site takes. Try again in {wait} s."
+    form.error = trn(
+        "You started %(num)s task within a minute, which is the most this site takes. Try again in %(wait)s s.",
+        "You started %(num)s tasks within a minute, which is the most this site takes. Try again in %(wait)s s.",
+        rate,
+        num=number(rate),
+        wait=wait,
+    )
     return _again(cls, form, 429, {}, {"Retry-After": str(wait)})
 
 
 def _running_already(cls: type[Any], form: LaunchForm, task_id: int) -> ResponseReturnValue:
     task = task_or_none(current_state().database, task_id)
     if task is None or not visitor().may("view", task):
-        form.error = "This is running already, and only one may run at a time. Try again when it is over."
+        form.error = tr("This is running already, and only one may run at a time. Try again when it is over.")
         return _again(cls, form, 409, {})
-    form.error = f"This is running already, and only one may run at a time. {_who_since(task)}"
-    return _again(cls, form, 409, {"url": url_for("stask.task", task_id=task_id), "link": "Watch it"})
+    form.error = _running_words(task)
+    return _again(cls, form, 409, {"url": url_for("stask.task", task_id=task_id), "link": tr("Watch it")})
 
 
 def _who_since(task: Task) -> str:
     who = visitor().name_of(task.started_by)
-    return f"{f'{who} started it' if who else 'It was started'} {ago(task.started_at or task.created_at)}."
+    when = ago(task.started_at or task.created_at)
+    return tr("%(who)s started it %(when)s.", who=who, when=when) if who else tr("It was started %(when)s.", when=when)
+
+
+def _running_words(task: Task) -> str:
+    return f"{tr('This is running already, and only one may run at a time.')} {_who_since(task)}"
 
 
 def _runs_already(form: LaunchForm) -> dict[str, str] | None:
@@ -184,8 +201,8 @@ def _runs_already(form: LaunchForm) -> dict[str, str] | None:
     task = task_by_unique_key(current_state().database, unique_key(form.identifier, form.spec, {}))
     if task is None or not visitor().may("view", task):
         return None
-    text = f"This is running already, and only one may run at a time. {_who_since(task)}"
-    return {"text": text, "url": url_for("stask.task", task_id=task.id), "link": "Watch it"}
+    text = _running_words(task)
+    return {"text": text, "url": url_for("stask.task", task_id=task.id), "link": tr("Watch it")}
 
 
 def _describe(form: LaunchForm) -> dict[str, Any]:
@@ -225,7 +242,7 @@ def _body() -> dict[str, Any] | None:
         return None
     body = request.get_json(silent=True)
     if not isinstance(body, dict):
-        raise InvalidOptions({"": "Send a JSON object of options."})
+        raise InvalidOptions({"": tr("Send a JSON object of options.")})
     return body
 
 
@@ -248,10 +265,10 @@ def _start_at(form: LaunchForm, text: str, zone: str) -> datetime | None:
     try:
         moment = read_start(text, zone)
     except (ValueError, OverflowError):
-        form.start_error = "Enter when it is to start, for example 2026-12-31 18:30, or leave this empty."
+        form.start_error = tr("Enter when it is to start, for example 2026-12-31 18:30, or leave this empty.")
         return None
     if not request.is_json and is_over(moment):
-        form.start_error = "This moment is over. Choose a later one, or leave this empty to start at once."
+        form.start_error = tr("This moment is over. Choose a later one, or leave this empty to start at once.")
     return moment
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -9,12 +10,13 @@ from typing import Any, NamedTuple
 from flask import current_app, render_template, request, url_for
 from markupsafe import Markup, escape
 
-from ..formatting import ago, clock
-from ..language import reader, tr, trn
+from ..formatting import age_words, ago, clock, exact, number
+from ..language import forms, reader, tr, trn
 from ..paths import STATIC
 from ..state import State, current_state
 from .checks import csrf_token
 from .icons import icon
+from .reader import Choice, language_choices
 from .shown import Shown, show_all
 from .visitor import Visitor, known_visitor, running_now, visitor
 
@@ -50,13 +52,28 @@ class Ui:
     icon: Callable[[str], Markup] = staticmethod(icon)
     tr = staticmethod(tr)
     trn = staticmethod(trn)
+    forms = staticmethod(forms)
     ago = staticmethod(ago)
     clock = staticmethod(clock)
+    exact = staticmethod(exact)
+    number = staticmethod(number)
 
     @property
     def language(self) -> str:
         """The language of the page, e.g. ``"uk"``."""
         return reader().language
+
+    @property
+    def languages(self) -> list[Choice]:
+        """The languages that one may choose from."""
+        return language_choices()
+
+    @property
+    def here(self) -> str:
+        """The address of this page, to come back to; of what was sent, that of its form."""
+        if request.method == "GET":
+            return request.script_root + (request.full_path if request.query_string else request.path)
+        return request.script_root + request.path if request.endpoint == "stask.launch" else self.home
 
     @property
     def styles(self) -> Sequence[str]:
@@ -98,11 +115,11 @@ class Ui:
     def nav(self) -> list[NavItem]:
         """The entries that this person may use."""
         entries = [
-            NavItem("dashboard", "Dashboard", "dashboard", self.home, "D"),
-            NavItem("tasks", "Tasks", "list", url_for("stask.tasks"), "T"),
+            NavItem("dashboard", tr("Dashboard"), "dashboard", self.home, "D"),
+            NavItem("tasks", tr("Tasks"), "list", url_for("stask.tasks"), "T"),
         ]
         if self.person is not None and self.person.may("manage_workers"):
-            entries.append(NavItem("workers", "Workers", "worker", url_for("stask.workers"), "W"))
+            entries.append(NavItem("workers", tr("Workers"), "worker", url_for("stask.workers"), "W"))
         return entries if self.person is not None else []
 
     @property
@@ -147,9 +164,11 @@ class Ui:
             "csrf": self.token,
             "log-url": f"{self.home}tasks/0/log",
             "theme": self.theme,
-            "offline": "The site did not answer. What you typed is kept; try again.",
+            "offline": tr("The site did not answer. What you typed is kept; try again."),
+            "ago-words": json.dumps(age_words(), ensure_ascii=False),
         }
-        return Markup(" ").join(Markup(f'data-{name}="{escape(value)}"') for name, value in values.items())
+        pairs = [Markup(f'data-{name}="{escape(value)}"') for name, value in values.items()]
+        return Markup(" ").join([Markup(f'lang="{self.language}"'), *pairs])
 
     @cached_property
     def tray(self) -> list[Shown]:

@@ -1,46 +1,49 @@
-"""Who reads this answer: the language and the time zone, from the choice of the person, the host or the browser."""
+"""The reader of each answer, and the form by which he chooses his language."""
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, abort, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
 
-from ..language import DEFAULT, LANGUAGES, Reader, set_reader
+from ..addresses import local_address
+from ..language import LANGUAGES, Reader, reader, set_reader
+from ..readers import LANGUAGE_COOKIE, choose_reader
+from .visitor import wants_json
 
-#: The cookie with the language that a person chose, and the one with the browser's time zone, set by ``zone.js``.
-LANGUAGE_COOKIE = "stask_language"
-ZONE_COOKIE = "stask_zone"
+_YEAR = 365 * 24 * 3600
+
+
+class Choice(NamedTuple):
+    """One language of the menu: its code, its own name, and whether the page is in it."""
+
+    code: str
+    name: str
+    here: bool
 
 
 def register(bp: Blueprint) -> None:
     """Decide it before anything makes text, and forget it after the request: a thread serves the next person."""
-    bp.before_request(lambda: set_reader(choose()))
+    bp.before_request(lambda: set_reader(choose_reader()))
     bp.teardown_request(lambda error: set_reader(Reader()))
+    bp.post("/language", endpoint="language")(choose)
 
 
-def choose() -> Reader:
-    """The reader of this request."""
-    return Reader(_language(), _zone())
+def choose() -> ResponseReturnValue:
+    """Keep the chosen language in a cookie, and go back to the page; no other site can be named."""
+    wanted = request.form.get("language", "")
+    if wanted not in LANGUAGES:
+        abort(422)
+    back = local_address(request.form.get("next", "")) or url_for("stask.dashboard")
+    answer = jsonify(language=wanted) if wants_json() else redirect(back, 303)
+    answer.set_cookie(
+        LANGUAGE_COOKIE, wanted, max_age=_YEAR, path="/", secure=request.is_secure, httponly=True, samesite="Lax"
+    )
+    return answer
 
 
-def _language() -> str:
-    """The person's own choice, else the host's Babel, else the browser's wish."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    if chosen in LANGUAGES:
-        return chosen
-    if "babel" in current_app.extensions:
-        from flask_babel import get_locale
-
-        locale = get_locale()
-        if locale is not None and locale.language in LANGUAGES:
-            return str(locale.language)
-    return request.accept_languages.best_match(LANGUAGES, DEFAULT) or DEFAULT
-
-
-def _zone() -> ZoneInfo | None:
-    name = request.cookies.get(ZONE_COOKIE, "")
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):  # unknown, no name of a zone, or a folder of them
-        return None
+def language_choices() -> list[Choice]:
+    """The languages there are, for a menu."""
+    mine = reader().language
+    return [Choice(code, name, code == mine) for code, name in LANGUAGES.items()]

@@ -19,11 +19,13 @@ from ..formatting import (
     fields,
     human_size,
     look,
+    number,
     percent,
     task_json,
     task_title,
     version,
 )
+from ..language import tr
 from ..models import Task
 from ..options import ActionSpec
 from ..queries import place_in_queue
@@ -45,7 +47,7 @@ class ShownFile:
     @property
     def verb(self) -> str:
         """The words of its button."""
-        return "Download refused rows" if self.kind == "refused" else "Download"
+        return tr("Download refused rows") if self.kind == "refused" else tr("Download")
 
 
 #: A form with more fields is a page of its own.
@@ -169,7 +171,7 @@ class Shown:
     @property
     def stop_word(self) -> str:
         """The word on the button that ends it."""
-        return "Give up" if self.retrying else "Withdraw" if self.pending else "Stop"
+        return tr("Give up") if self.retrying else tr("Withdraw") if self.pending else tr("Stop")
 
     @property
     def when(self) -> Any:
@@ -187,12 +189,12 @@ class Shown:
         if not self.task.files or not self.person.may("download", self.task):
             return []
         found = []
-        for number, file in enumerate(self.task.files):
+        for index, file in enumerate(self.task.files):
             is_result = file["kind"] == "result"
             url = (
                 url_for("stask.result", task_id=self.id)
                 if is_result
-                else url_for("stask.file", task_id=self.id, number=number)
+                else url_for("stask.file", task_id=self.id, number=index)
             )
             found.append(ShownFile(file["name"], human_size(file["size"]), url, file["kind"]))
         return sorted(found, key=lambda file: ("result", "refused", "file").index(file.kind))
@@ -200,7 +202,7 @@ class Shown:
     @property
     def counters(self) -> list[tuple[str, str]]:
         """The named counters as (number, name)."""
-        return [(f"{value:,}", name.replace("_", " ")) for name, value in (self.task.counts or {}).items()]
+        return [(number(value), name.replace("_", " ")) for name, value in (self.task.counts or {}).items()]
 
     @property
     def waited(self) -> str:

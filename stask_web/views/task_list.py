@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from flask import abort, url_for
 
 from .. import filters
-from ..formatting import action_specs_of, humanise, number
+from ..formatting import action_specs_of, day, humanise, number
+from ..language import mark, reader, tr
 from ..listing import LOOK, SEARCH_LOOK
 from ..models import Task
 from ..state import State
@@ -21,19 +22,24 @@ from .visitor import Visitor
 
 SIZE = 25
 #: Days of a period, today included.
-PERIODS = {"today": (1, "Today"), "7d": (7, "Last 7 days"), "30d": (30, "Last 30 days")}
+PERIODS = {"today": (1, mark("Today")), "7d": (7, mark("Last 7 days")), "30d": (30, mark("Last 30 days"))}
+_CREATED = {
+    "today": mark("Created today"),
+    "7d": mark("Created in the last 7 days"),
+    "30d": mark("Created in the last 30 days"),
+}
 OWN = "own"
 #: The looks that have a chip, and those whose chip shows only when there are any.
 CHIPS = {
-    "": "All",
-    "pending": "Waiting",
-    "scheduled": "Scheduled",
-    "retrying": "Starts again",
-    "running": "Running",
-    "completed": "Completed",
-    "refused": "With refusals",
-    "failed": "Failed",
-    "cancelled": "Stopped",
+    "": mark("All"),
+    "pending": mark("Waiting"),
+    "scheduled": mark("Scheduled"),
+    "retrying": mark("Starts again"),
+    "running": mark("Running"),
+    "completed": mark("Completed"),
+    "refused": mark("With refusals"),
+    "failed": mark("Failed"),
+    "cancelled": mark("Stopped"),
 }
 SELDOM = ("scheduled", "retrying", "refused")
 _LONGEST = 200
@@ -143,9 +149,9 @@ class Wish:
         return not (self.who or self.since or self.until or self.q or self.period in PERIODS)
 
     def days(self) -> tuple[datetime | None, datetime | None]:
-        """Begin and end of the period, by the clock of this machine."""
+        """Begin and end of the period, by the reader's clock."""
         if self.period in PERIODS:
-            return _midnight(date.today() - timedelta(days=PERIODS[self.period][0] - 1)), None
+            return _midnight(_today() - timedelta(days=PERIODS[self.period][0] - 1)), None
         until = _midnight(_day(self.until) + timedelta(days=1)) if self.until else None
         return _midnight(_day(self.since)) if self.since else None, until
 
@@ -179,8 +185,16 @@ def _day(text: str) -> date:
     return found if 1970 < found.year < 9999 else abort(422)
 
 
+def _today() -> date:
+    """The day that it is for the reader."""
+    return datetime.now(reader().zone).date()
+
+
 def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day).astimezone()
+    """When a day begins for the reader."""
+    zone = reader().zone
+    begin = datetime(day.year, day.month, day.day, tzinfo=zone)
+    return begin if zone is not None else begin.astimezone()
 
 
 # Workers and actions
@@ -219,7 +233,12 @@ def choices(state: State, person: Visitor, wish: Wish) -> list[Choice]:
     found = []
     for identifier, (title, actions) in known.items():
         entries = [(f"{identifier}/{name}", words) for name, words in actions.items()]
-        found.append(Choice(title, [(identifier, f"All of {title}"), *sorted(entries, key=lambda entry: entry[1])]))
+        found.append(
+            Choice(
+                title,
+                [(identifier, tr("All of %(worker)s", worker=title)), *sorted(entries, key=lambda entry: entry[1])],
+            )
+        )
     return sorted(found, key=lambda choice: choice.title.casefold())
 
 
@@ -245,7 +264,7 @@ def look_chips(wish: Wish, counts: Mapping[str, Count] | None, *, live: bool) ->
         if key in SELDOM and not here and not (count and count.n):
             continue
         stat = key if live and key in ("pending", "running") and count and count.exact else ""
-        found.append(Chip(word, wish.but(status=key).address(), here, _count_text(count), stat))
+        found.append(Chip(tr(word), wish.but(status=key).address(), here, _count_text(count), stat))
     return found
 
 
@@ -261,7 +280,7 @@ def set_chips(state: State, person: Visitor, wish: Wish) -> list[Chip]:
     if wish.q:
         found.append(Chip(f"“{wish.q}”", wish.but(q="").address()))
     if wish.who:
-        found.append(Chip("Mine", wish.but(who="").address()))
+        found.append(Chip(tr("Mine"), wish.but(who="").address()))
     if wish.worker:
         worker, action = titles_of(state, person, wish)
         found.append(Chip(worker, wish.but(worker="", action="").address()))
@@ -275,15 +294,11 @@ def set_chips(state: State, person: Visitor, wish: Wish) -> list[Chip]:
 def period_words(wish: Wish) -> str:
     """The period in words, e.g. ``"Created 1 Nov to 5 Nov"``."""
     if wish.period in PERIODS:
-        words = PERIODS[wish.period][1]
-        return (
-            f"Created {words[:1].lower()}{words[1:]}" if wish.period == "today" else f"Created in the {words.lower()}"
-        )
-    first, last = (_day_words(_day(text)) if text else "" for text in (wish.since, wish.until))
+        return tr(_CREATED[wish.period])
+    first, last = (day(_day(text)) if text else "" for text in (wish.since, wish.until))
     if first and last:
-        return f"Created {first}" if first == last else f"Created {first} to {last}"
-    return f"Created since {first}" if first else f"Created until {last}" if last else ""
-
-
-def _day_words(day: date) -> str:
-    return f"{day.day} {day:%b}" if day.year == date.today().year else f"{day.day} {day:%b %Y}"
+        same = first == last
+        return tr("Created %(day)s", day=first) if same else tr("Created %(first)s to %(last)s", first=first, last=last)
+    if first:
+        return tr("Created since %(day)s", day=first)
+    return tr("Created until %(day)s", day=last) if last else ""

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from .. import listing, news, tally
 from ..formatting import action_specs_of, clock
+from ..language import tr
 from ..models import Task
 from ..queries import worker_records
 from ..state import State, current_state
@@ -90,7 +91,7 @@ def process() -> ResponseReturnValue:
     need("manage_workers")
     tasks_of(current_state()).wake()
     if wants_json():
-        return jsonify(message="The worker processes look at the queue now.")
+        return jsonify(message=tr("The worker processes look at the queue now."))
     return redirect(url_for("stask.tasks"), 303)
 
 

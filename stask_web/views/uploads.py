@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 
 from ..errors import InvalidOptions, UploadRefused
 from ..forms import FormField, preview_of
+from ..language import tr
+from ..numbers import human_size
 from ..options import Field, Upload
 from ..state import current_state
 from ..storage import CHUNK
-from ..text import human_size
 from ..uploads import For, Uploads
 from .page import render
 from .visitor import need, the_action, visitor
@@ -34,12 +35,12 @@ def begin(identifier: str) -> ResponseReturnValue:
     if not isinstance(asked, dict) and not visitor().may("launch"):
         abort(403)
     if not isinstance(asked, dict):
-        raise InvalidOptions({"": "Send a JSON object: action, field, name, size."})
+        raise InvalidOptions({"": tr("Send a JSON object: action, field, name, size.")})
     _, spec = the_action(identifier, str(asked.get("action", "")))
     field = _file_field(spec.fields(), str(asked.get("field", "")))
     size = asked.get("size")
     if not isinstance(size, int) or isinstance(size, bool):
-        return _refused(UploadRefused("Say the size of the file in bytes."), field.name)
+        return _refused(UploadRefused(tr("Say the size of the file in bytes.")), field.name)
     purpose = For(identifier, spec.name, field.name, visitor().id)
     limit = current_state().settings.max_upload
     try:
@@ -96,7 +97,7 @@ def _uploads() -> Uploads:
 def _file_field(fields: list[Field], name: str) -> Field:
     found = next((field for field in fields if field.name == name and field.kind in _FILE_KINDS), None)
     if found is None:
-        raise InvalidOptions({"field": f"The action has no file field {name!r}."})
+        raise InvalidOptions({"field": tr("The action has no file field '%(field)s'.", field=name)})
     return found
 
 

@@ -15,10 +15,11 @@ from markupsafe import Markup
 from .. import news
 from ..errors import STaskError
 from ..formatting import action_specs_of
-from ..language import tr, trn
+from ..language import reading, tr, trn
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
 from ..queries import last_tasks, next_fires
+from ..readers import choose_reader
 from ..state import State, current_state
 from ..status import Status
 from ..text import clean
@@ -228,8 +229,9 @@ def stask_widget(identifier: str) -> Markup:
     person: Visitor | None = _anybody()
     if person is None or not record.active:
         return Markup("")
-    found = widgets(state, [record])
-    return Markup(draw("widgets/alone.html", found[0].ui, widget=found[0])) if found else Markup("")
+    with reading(choose_reader()):
+        found = widgets(state, [record])
+        return Markup(draw("widgets/alone.html", found[0].ui, widget=found[0])) if found else Markup("")
 
 
 def stask_progress(task: Task | int) -> Markup:
@@ -241,8 +243,9 @@ def stask_progress(task: Task | int) -> Markup:
     person = _anybody()
     if row is None or person is None or not person.may("view", row):
         return Markup("")
-    shown = show_all(state, [row], places=True)[0]
-    return Markup(draw("widgets/progress_alone.html", Ui("", person), t=shown))
+    with reading(choose_reader()):
+        shown = show_all(state, [row], places=True)[0]
+        return Markup(draw("widgets/progress_alone.html", Ui("", person), t=shown))
 
 
 def stask_assets() -> Markup:

@@ -2,6 +2,7 @@
 
 import { hear } from "./bus.js";
 import { all } from "./dom.js";
+import { counted } from "./words.js";
 
 export function start() {
   quiet(document);
@@ -24,7 +25,7 @@ export function check(form) {
   }
   const count = Object.keys(errors).length;
   if (!count) return null;
-  return { error: count === 1 ? form.dataset.needsOne : form.dataset.needsMore.replace("{n}", count), errors };
+  return { error: counted(form.dataset.needs, count), errors };
 }
 
 function sentence({ validity, validationMessage }, says) {

@@ -3,6 +3,7 @@
 import { hear } from "./bus.js";
 import { all, on, parse, replace } from "./dom.js";
 import { getHtml, partial } from "./http.js";
+import { counted, written } from "./words.js";
 
 const RETRY = 3000;
 // For each list on the page, the digest it was told last and that of its last drawing. A drawing with fewer rights than the
@@ -16,7 +17,7 @@ export function start() {
     for (const place of all("[data-stat]")) {
       const value = counts[place.dataset.stat];
       if (value === undefined) continue;
-      const text = value.toLocaleString(document.documentElement.lang || "en");
+      const text = written(value);
       if (place.textContent !== text) place.textContent = text;
       const box = place.closest("[data-stat-box]");
       box?.classList.toggle("is-zero", value === 0);
@@ -72,7 +73,7 @@ function bring(list, fresh, digest) {
 
 function offer(list, fresh, pill, more) {
   list.fresh = fresh;
-  pill.textContent = pill.dataset.words.replace("{n}", more);
+  pill.textContent = counted(pill.dataset.words, more);
   pill.hidden = false;
 }
 

@@ -2,6 +2,7 @@
 
 import { hear } from "./bus.js";
 import { all } from "./dom.js";
+import { written } from "./words.js";
 
 const watched = new WeakSet();
 
@@ -34,7 +35,7 @@ function count(list, choice) {
   for (const option of choice.options) {
     option.dataset.word ??= option.textContent;
     const found = option.value ? all(`[data-level="${CSS.escape(option.value)}"]`, list).length : list.childElementCount;
-    const text = found ? `${option.dataset.word} · ${found.toLocaleString(document.documentElement.lang || "en")}${more}` : option.dataset.word;
+    const text = found ? `${option.dataset.word} · ${written(found)}${more}` : option.dataset.word;
     if (option.textContent !== text) option.textContent = text;
   }
 }

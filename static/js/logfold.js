@@ -4,6 +4,7 @@
 
 import { hear } from "./bus.js";
 import { all, on } from "./dom.js";
+import { counted, written } from "./words.js";
 
 const RUN = 4;
 const watched = new WeakSet();
@@ -79,7 +80,7 @@ function put(line, mark) {
 
 /** What the first line of a run says of the others. */
 function head(line, count, folded) {
-  if (!folded && count > 1) wordsOf(line).dataset.times = `×${count.toLocaleString(document.documentElement.lang || "en")}`;
+  if (!folded && count > 1) wordsOf(line).dataset.times = `×${written(count)}`;
   else delete wordsOf(line).dataset.times;
   let button = line.querySelector("[data-log-fold]");
   if (!folded) {
@@ -92,7 +93,7 @@ function head(line, count, folded) {
     line.append(button);
   }
   const words = line.parentElement.dataset.foldWords ?? "+{n}";
-  const label = words.replace("{n}", (count - 1).toLocaleString(document.documentElement.lang || "en"));
+  const label = counted(words, count - 1);
   if (button.ariaLabel !== label) button.ariaLabel = label;
 }
 

@@ -5,6 +5,7 @@ import { Follower } from "./follow.js";
 import { get } from "./http.js";
 import { newer, older, once, toEnd } from "./logpages.js";
 import { LogView, MOST } from "./logview.js";
+import { counted } from "./words.js";
 
 const NEAR = 40;
 const RETRY = 1500;
@@ -80,9 +81,8 @@ export class LogPanel {
   count(unseen) {
     this.unseen = unseen;
     if (!this.pill) return;
-    const text = unseen.toLocaleString(document.documentElement.lang || "en");
     this.pill.hidden = !unseen;
-    this.pill.textContent = (this.pill.dataset.words ?? "{n} new").replace("{n}", text);
+    this.pill.textContent = counted(this.pill.dataset.words ?? "{n} new", unseen);
   }
 
   scrolled() {

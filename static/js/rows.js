@@ -3,6 +3,7 @@
 import { hear, tell } from "./bus.js";
 import { addressOf, all, on, root } from "./dom.js";
 import { Offline, Refused, SignedOut, ask } from "./http.js";
+import { counted } from "./words.js";
 
 const box = () => document.querySelector("[data-rows]");
 const picks = () => all("[data-pick]", box() ?? document.createElement("div"));
@@ -44,8 +45,8 @@ function show() {
   const can = (act) => list.filter((pick) => pick.hasAttribute(`data-can-${act}`)).length;
   const not = number - can("retry");
   if (number) {
-    setText(form, "[data-chosen-words]", form.dataset.words.replace("{n}", number));
-    setText(form, "[data-chosen-not]", not && not < number ? form.dataset.notWords.replace("{n}", not) : "");
+    setText(form, "[data-chosen-words]", counted(form.dataset.words, number));
+    setText(form, "[data-chosen-not]", not && not < number ? counted(form.dataset.notWords, not) : "");
   }
   for (const button of all("button[name=act]", form)) button.disabled = number > 0 && !can(button.value);
   const every = document.querySelector("[data-pick-all]");
