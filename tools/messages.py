@@ -1,19 +1,20 @@
-"""The catalogues of texts: ``make messages`` collects what the code says, brings each catalogue up to date, compiles it.
+"""The catalogues of texts: ``make messages`` collects what the code says, brings each up to date and compiles it.
 
-Collected are the literal first arguments of ``tr``, ``trn``, ``mark``, ``markn`` and ``forms``, in Python and in templates,
-there also as ``ui.tr``. What is new in a catalogue has no translation yet; what is in none of the texts is dropped.
+Collected are the literal first arguments of ``tr``, ``trn``, ``mark``, ``markn`` and ``forms``, in Python and in
+templates, there also as ``ui.tr``. What is new in a catalogue has no translation yet;
+what is in none of the texts is dropped.
 """
 
 from __future__ import annotations
 
+import ast
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
-from babel.messages.extract import extract
+from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from jinja2 import Environment, nodes
@@ -34,7 +35,7 @@ Text = str | tuple[str, ...]
 def texts() -> Iterator[tuple[str, Text]]:
     """Every text of the code: the file it stands in, and itself or its singular and plural."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        yield from ((_name(path), text) for text in texts_of_python(path))
+        yield from ((_name(path), text) for text in texts_of_python(path.read_text()))
     for path in sorted(TEMPLATES.rglob("*.html")):
         yield from ((_name(path), text) for text in texts_of_template(path.read_text()))
 
@@ -43,12 +44,13 @@ def _name(path: Path) -> str:
     return path.relative_to(REPOSITORY).as_posix()
 
 
-def texts_of_python(path: Path) -> Iterator[Text]:
-    """The texts of a module."""
-    keywords = {name: None if count == 1 else (1, 2) for name, count in KEYWORDS.items()}
-    with path.open("rb") as source:
-        for _, found, _, _ in extract("python", source, keywords=keywords):
-            yield found
+def texts_of_python(source: str) -> Iterator[Text]:
+    """The texts of a module, also those inside of f-strings."""
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call):
+            name = getattr(call.func, "id", None) or getattr(call.func, "attr", None)
+            given = call.args[: KEYWORDS.get(str(name), 0)]
+            yield from _literals([arg.value if isinstance(arg, ast.Constant) else None for arg in given])
 
 
 def texts_of_template(source: str) -> Iterator[Text]:
@@ -56,14 +58,19 @@ def texts_of_template(source: str) -> Iterator[Text]:
     for call in Environment().parse(source).find_all(nodes.Call):
         name = getattr(call.node, "name", None) or getattr(call.node, "attr", None)
         given = call.args[: KEYWORDS.get(str(name), 0)]
-        found = tuple(arg.value for arg in given if isinstance(arg, nodes.Const) and isinstance(arg.value, str))
-        if found and len(found) == len(given):
-            yield found[0] if len(found) == 1 else found
+        yield from _literals([arg.value if isinstance(arg, nodes.Const) else None for arg in given])
+
+
+def _literals(given: Sequence[object]) -> Iterator[Text]:
+    """One text, or a singular and a plural; nothing when they are no literals, for then they are marked elsewhere."""
+    found = tuple(text for text in given if isinstance(text, str))
+    if found and len(found) == len(given):
+        yield found[0] if len(found) == 1 else found
 
 
 def template() -> Catalog:
     """A catalogue of all texts without translations."""
-    made = Catalog(domain=DOMAIN, project="stask-web", creation_date=_DATE)
+    made = Catalog(domain=DOMAIN, creation_date=_DATE)
     places: dict[Text, set[str]] = {}
     for place, text in texts():
         places.setdefault(text, set()).add(place)
@@ -97,6 +104,8 @@ def brought_up_to_date(language: str) -> Catalog:
     made.fuzzy = False
     made.header_comment = "# Texts of stask-web. After a change of the code: make messages"
     made.creation_date = made.revision_date = _DATE
+    made.project, made.version = "stask-web", "0"
+    made.msgid_bugs_address = ""
     made.last_translator = made.language_team = "stask-web"
     return made
 
@@ -115,12 +124,18 @@ def compiled(catalogue: Catalog) -> bytes:
     return target.getvalue()
 
 
+def strings(message: Message) -> list[str]:
+    """The translations of a text: one, or one for each plural form; "" where there is none."""
+    found = message.string or ""
+    return [found] if isinstance(found, str) else [part or "" for part in found]
+
+
 def missing(catalogue: Catalog) -> list[str]:
     """What is not translated, as singulars."""
     return [
         str(message.id if isinstance(message.id, str) else message.id[0])
         for message in catalogue
-        if message.id and not all([message.string] if isinstance(message.string, str) else message.string)
+        if message.id and not all(strings(message))
     ]
 
 
