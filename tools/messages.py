@@ -111,9 +111,9 @@ def brought_up_to_date(language: str) -> Catalog:
 
 
 def written(catalogue: Catalog) -> bytes:
-    """A catalogue as text, in an order that does not depend on where a text stands."""
+    """A catalogue as text. It does not say where a text stands, so that it changes only when a text does."""
     target = io.BytesIO()
-    write_po(target, catalogue, sort_output=True, include_lineno=False, width=120)
+    write_po(target, catalogue, sort_output=True, no_location=True, width=120)
     return target.getvalue()
 
 

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 REQUEST_NAMES = {"request", "session", "render_template", "render_template_string"}
-KNOW_A_REQUEST = ("views", "sockets", "relay", "cli", "forms", "formatting", "access", "standalone", "extension")
+KNOW_A_REQUEST = (
+    "views",
+    "sockets",
+    "relay",
+    "cli",
+    "forms",
+    "formatting",
+    "access",
+    "readers",
+    "standalone",
+    "extension",
+)
 # What SQLAlchemy and Alembic call, and document.
 HOOKS = {"process_bind_param", "process_result_value", "load_dialect_impl", "upgrade", "downgrade"}
 ONE_PLACE = {"flask_socketio": "sockets.py", "celery": "engines/celery.py"}
