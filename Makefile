@@ -1,6 +1,7 @@
 # make run     the example shop with its panel and workers, on http://127.0.0.1:$(PORT)/
 # make test    all tests (ARGS="-k word" narrows them)
 # make check   linters and types (make -k check goes on after the first that fails)
+# make messages  collects the texts for translators and compiles the catalogues (ARGS=de begins another language)
 # Everything is installed into .venv; no prior step is needed but Python 3.11+ (and npm for sockets and icons).
 
 PORT ?= 8000
@@ -13,7 +14,7 @@ SOURCES := pyproject.toml hatch_build.py package.json package-lock.json .npmrc
 export PYTHONUNBUFFERED := 1
 export PORT
 
-.PHONY: help run test check check-lint check-format check-types check-layers check-templates format gallery assets dist clean
+.PHONY: help run test check check-lint check-format check-types check-layers check-templates format messages gallery assets dist clean
 .NOTPARALLEL:
 
 help:
@@ -47,6 +48,10 @@ check-templates: .venv/.installed-dev
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Says what is left to translate, and then ends with an error.
+messages: .venv/.installed-dev
+	@exec $(BIN)/python tools/messages.py $(ARGS)
 
 # Pictures of every page, in light and dark, narrow and wide.
 gallery: .venv/.installed-dev

@@ -132,10 +132,15 @@ def _ours(error: STaskError) -> Response:
     status = next((number for cls, number in STATUS if isinstance(error, cls)), None)
     if status is None:
         return _unexpected(error)
-    answer = message_page(status, None if status == 404 else error.message)
+    answer = message_page(status, None if status == 404 else _said(error))
     if status == 503:
         answer.headers["Retry-After"] = "2"
     return answer
+
+
+def _said(error: STaskError) -> str:
+    """The sentence for people; of options without the names that code knows them by."""
+    return " ".join(error.errors.values()) if isinstance(error, InvalidOptions) else error.message
 
 
 def _tables_missing() -> Response:
