@@ -1,7 +1,6 @@
 # make run     the example shop with its panel and workers, on http://127.0.0.1:$(PORT)/
 # make test    all tests (ARGS="-k word" narrows them)
 # make check   linters and types (make -k check goes on after the first that fails)
-# make messages  collects the texts for translators and compiles the catalogues (ARGS=de begins another language)
 # Everything is installed into .venv; no prior step is needed but Python 3.11+ (and npm for sockets and icons).
 
 PORT ?= 8000
@@ -49,7 +48,8 @@ format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Says what is left to translate, and then ends with an error.
+# Collects the texts of the code for translators and compiles the catalogues; ARGS=de begins another language.
+# Ends with an error while a text is not translated.
 messages: .venv/.installed-dev
 	@exec $(BIN)/python tools/messages.py $(ARGS)
 
