@@ -51,7 +51,7 @@ format: .venv/.installed-dev
 # Collects the texts of the code for translators and compiles the catalogues; ARGS=de begins another language.
 # Ends with an error while a text is not translated.
 messages: .venv/.installed-dev
-	@exec $(BIN)/python tools/messages.py $(ARGS)
+	@exec $(BIN)/python tests/messages.py $(ARGS)
 
 # Pictures of every page, in light and dark, narrow and wide.
 gallery: .venv/.installed-dev

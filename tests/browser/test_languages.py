@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,9 +67,11 @@ def test_a_number_takes_its_form_in_the_browser(panel: Panel) -> None:
     page = panel.open("/tasks", **UKRAINIAN)
     words = page.evaluate(
         """async () => {
-            const { counted, written } = await import(document.querySelector("script[src*='main.js']").src.replace("main.js", "words.js"));
+            const main = document.querySelector("script[src*='main.js']").src;
+            const { counted, written } = await import(main.replace("main.js", "words.js"));
             const forms = document.querySelector("[data-list-pill]").dataset.words;
-            return [1, 2, 5, 21, 1204].map((number) => counted(forms, number)).concat(counted("{n} more", 3), written(1204.5));
+            const told = [1, 2, 5, 21, 1204].map((number) => counted(forms, number));
+            return [...told, counted("{n} more", 3), written(1204.5)];
         }"""
     )  # fmt: skip
     assert words == ["1 нове", "2 нові", "5 нових", "21 нове", "1\xa0204 нові", "3 more", "1\xa0204,5"]

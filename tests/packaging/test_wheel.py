@@ -72,6 +72,14 @@ def test_the_wheel_holds_every_template_and_static_file(repository: Path, names:
         assert {f"stask_web/{path}" for path in files} - names == set()
 
 
+def test_the_wheel_holds_every_compiled_catalogue(repository: Path, names: set[str]) -> None:
+    catalogues = {
+        str(path.relative_to(repository)) for path in repository.glob("stask_web/translations/*/*/stask.[mp]o")
+    }
+    assert len(catalogues) >= 2
+    assert catalogues - names == set()
+
+
 def test_the_wheel_holds_nothing_else(names: set[str]) -> None:
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"stask_web"}
     assert [name for name in names if "node_modules" in name or name.endswith((".map", ".pyc"))] == []

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
@@ -23,31 +21,22 @@ from stask_web.language import LANGUAGES, Counted, Reader, forms, reader, readin
 from stask_web.runner.run import at_row
 from stask_web.sentences import AUTHORS_OWN, SENTENCES, sentence
 from stask_web.sniff import check_size
+from tests import messages as tool
 
 UKRAINIAN = Reader("uk", ZoneInfo("Europe/Kyiv"))
 OTHERS = sorted(LANGUAGES.keys() - {"en"})
 PLACE = re.compile(r"%\(\w+\)s|%%")
 
 
-@pytest.fixture(scope="module")
-def tool(repository: Path) -> ModuleType:
-    """The script behind `make messages`."""
-    spec = importlib.util.spec_from_file_location("messages", repository / "tools" / "messages.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 # The catalogues
 
 
-def test_each_language_has_a_catalogue(tool: ModuleType) -> None:
+def test_each_language_has_a_catalogue() -> None:
     assert tool.languages() == OTHERS
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_every_text_of_the_code_is_translated(tool: ModuleType, language: str) -> None:
+def test_every_text_of_the_code_is_translated(language: str) -> None:
     found = {message.id: message for message in tool.read(language) if message.id}
     wanted = {message.id: message for message in tool.template() if message.id}
     new = [f"{message.locations[0][0]}: {key!r}" for key, message in wanted.items() if key not in found]
@@ -58,7 +47,7 @@ def test_every_text_of_the_code_is_translated(tool: ModuleType, language: str) -
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_a_translation_has_the_same_places(tool: ModuleType, language: str) -> None:
+def test_a_translation_has_the_same_places(language: str) -> None:
     wrong = []
     for message in tool.read(language):
         if not message.id:
@@ -74,7 +63,7 @@ def test_a_translation_has_the_same_places(tool: ModuleType, language: str) -> N
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_a_translation_ends_as_the_text_does(tool: ModuleType, language: str) -> None:
+def test_a_translation_ends_as_the_text_does(language: str) -> None:
     ends = (".", "…", "?", ":", ",")
     wrong = [
         (text, message.id)
@@ -89,7 +78,7 @@ def test_a_translation_ends_as_the_text_does(tool: ModuleType, language: str) ->
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_the_compiled_catalogue_is_that_of_the_text(tool: ModuleType, language: str) -> None:
+def test_the_compiled_catalogue_is_that_of_the_text(language: str) -> None:
     path = tool.path_of(language)
     assert path.with_suffix(".mo").read_bytes() == tool.compiled(tool.read(language)), "Run `make messages`."
     assert path.read_bytes() == tool.written(tool.brought_up_to_date(language)), "Run `make messages`."
@@ -109,7 +98,7 @@ def test_every_text_is_a_literal(repository: Path) -> None:
     assert wrong == []
 
 
-def test_the_tool_reads_python_and_templates(tool: ModuleType) -> None:
+def test_the_tool_reads_python_and_templates() -> None:
     source = 'tr("One %(n)s", n=1)\nf"{tr(\'Two\')}"\ntrn("a", "b", 3)\nmark("Thr" "ee")\ntr(text)\nother("No")'
     assert list(tool.texts_of_python(source)) == ["One %(n)s", ("a", "b"), "Three", "Two"]
     html = '{{ tr("One") }}{{ ui.tr("Two") if x else widget.ui.tr("Three") }}{{ trn("a", "b", n) }}{{ tr(word) }}'
