@@ -20,8 +20,16 @@ from .visitor import Visitor, known_visitor, running_now, visitor
 
 THEMES = ("system", "light", "dark")
 TRAY = 5
-#: What only the pages of one section need of CSS.
-STYLES: dict[str, Sequence[str]] = {}
+#: What pages need of CSS beside ``stask.css``: names in ``static/css`` by the folder of the template, else by the section.
+#: ``host`` are the host's own pages. What a dialog needs it names itself, ``data-style``.
+STYLES: dict[str, Sequence[str]] = {
+    "dashboard": ("widgets", "dashboard"),
+    "host": ("widgets",),
+    "launch": ("form",),
+    "task": ("task",),
+    "tasks": ("list",),
+    "workers": ("widgets", "workers"),
+}
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 
 
@@ -40,10 +48,12 @@ class Ui:
 
     :param section: which entry of the navigation is current.
     :param person: who looks; None on a page for nobody, such as an error before signing in.
+    :param area: the folder of the page's template.
     """
 
-    def __init__(self, section: str = "", person: Visitor | None = None) -> None:
+    def __init__(self, section: str = "", person: Visitor | None = None, area: str = "") -> None:
         self.section = section
+        self.area = area
         self.person = person
         self.state: State = current_state()
 
@@ -60,8 +70,8 @@ class Ui:
 
     @property
     def styles(self) -> Sequence[str]:
-        """The stylesheets of this section's pages, beside ``stask.css``: names in ``static/css``, without ending."""
-        return STYLES.get(self.section, ())
+        """The stylesheets of this page beside ``stask.css``: names in ``static/css``, without ending."""
+        return STYLES.get(self.area) or STYLES.get(self.section, ())
 
     @property
     def embedded(self) -> bool:
@@ -179,7 +189,7 @@ def render(template: str, section: str = "", **context: Any) -> str:
 
     :param section: see :class:`Ui`.
     """
-    return draw(template, Ui(section, visitor()), **context)
+    return draw(template, Ui(section, visitor(), template.partition("/")[0]), **context)
 
 
 def render_message(status: int, words: Any, code: str | None = None, note: str | None = None) -> str:
