@@ -20,8 +20,8 @@ from .visitor import Visitor, known_visitor, running_now, visitor
 
 THEMES = ("system", "light", "dark")
 TRAY = 5
-#: What pages need of CSS beside ``stask.css``: names in ``static/css`` by the folder of the template, else by the section.
-#: ``host`` are the host's own pages. What a dialog needs it names itself, ``data-style``.
+#: What pages need of CSS beside ``stask.css``: names in ``static/css``, by the folder of the template, else by the
+#: section. ``host`` are the host's own pages. What a dialog needs it names itself, ``data-style``.
 STYLES: dict[str, Sequence[str]] = {
     "dashboard": ("widgets", "dashboard"),
     "host": ("widgets",),
@@ -29,6 +29,13 @@ STYLES: dict[str, Sequence[str]] = {
     "task": ("task",),
     "tasks": ("list",),
     "workers": ("widgets", "workers"),
+}
+#: The behaviours in ``static/js`` that a page is sure to need: they come with it and not after it, see ``parts.js``.
+SCRIPTS: dict[str, Sequence[str]] = {
+    "dashboard": ("hours",),
+    "launch": ("forms",),
+    "task": ("logs",),
+    "tasks": ("rows",),
 }
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 
@@ -72,6 +79,11 @@ class Ui:
     def styles(self) -> Sequence[str]:
         """The stylesheets of this page beside ``stask.css``: names in ``static/css``, without ending."""
         return STYLES.get(self.area) or STYLES.get(self.section, ())
+
+    @property
+    def scripts(self) -> Sequence[str]:
+        """The behaviours of this page beside those of all: names in ``static/js``, without ending."""
+        return SCRIPTS.get(self.area) or SCRIPTS.get(self.section, ())
 
     @property
     def embedded(self) -> bool:

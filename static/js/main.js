@@ -4,6 +4,7 @@
 import * as async from "./async.js";
 import { hear } from "./bus.js";
 import * as connection from "./connection.js";
+import * as copy from "./copy.js";
 import * as dialog from "./dialog.js";
 import * as keys from "./keys.js";
 import * as lists from "./lists.js";
@@ -17,7 +18,7 @@ import * as time from "./time.js";
 import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 
-for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, tasks, tray, lists, time, keys]) {
+for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, copy, tasks, tray, lists, time, keys]) {
   behaviour.start();
 }
 hear("changed", ({ root }) => ready(root).catch(console.error));

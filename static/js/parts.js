@@ -3,9 +3,8 @@
 import { all } from "./dom.js";
 
 const PARTS = [
-  ["[data-copy]", "copy"],
-  ["form[data-launch]", "launch", "formcheck", "showif", "depends", "upload"],
-  ["[data-log]", "log", "logfold", "logcounts"],
+  ["form[data-launch]", "forms"],
+  ["[data-log]", "logs"],
   ["[data-rows]", "rows"],
   ["[data-when-tasks-end]", "hours"],
 ];
@@ -18,7 +17,7 @@ const has = (within, selector) => Boolean(within.querySelector(selector)) || (wi
  * @returns {Promise} of everything being there; then the piece may be shown
  */
 export function ready(within) {
-  const modules = PARTS.filter(([selector]) => has(within, selector)).flatMap(([, ...names]) => names);
+  const modules = PARTS.filter(([selector]) => has(within, selector)).map(([, name]) => name);
   const sheets = all("[data-style]", within).map((part) => part.dataset.style);
   return Promise.all([...sheets.map((name) => once(`../css/${name}.css`, sheet)), ...modules.map((name) => once(`./${name}.js`, module))]);
 }
