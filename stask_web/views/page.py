@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from flask import current_app, render_template, request, url_for
 from markupsafe import Markup, escape
 
-from ..formatting import ago, clock
+from ..formatting import ago, clock, exact
 from ..language import reader, tr, trn
 from ..paths import STATIC
 from ..state import State, current_state
@@ -69,6 +69,7 @@ class Ui:
     trn = staticmethod(trn)
     ago = staticmethod(ago)
     clock = staticmethod(clock)
+    exact = staticmethod(exact)
 
     @property
     def language(self) -> str:
