@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -48,6 +49,13 @@ class NavItem(NamedTuple):
     icon: str
     url: str
     key: str
+
+
+class Key(NamedTuple):
+    """One line of the help on keys."""
+
+    keys: tuple[str, ...]
+    words: str
 
 
 class Ui:
@@ -129,6 +137,32 @@ class Ui:
         return entries if self.person is not None else []
 
     @property
+    def keys(self) -> list[tuple[str, list[Key]]]:
+        """The help on keys: titles, and what each key does. Only keys that lead where this person may go."""
+        return [
+            (tr("Go to"), [Key((item.key,), item.word) for item in self.nav if item.key]),
+            (
+                tr("On a page"),
+                [
+                    Key(("/",), tr("Search")),
+                    Key(("R",), tr("To “Run again”, where there is one; else load the page anew")),
+                    Key(("?",), tr("Show these keys")),
+                    Key(("Esc",), tr("Close what is open")),
+                ],
+            ),
+            (
+                tr("In the list of tasks"),
+                [
+                    Key(("J", "K"), tr("Next and previous task")),
+                    Key(("Enter",), tr("Open the task")),
+                    Key(("X",), tr("Choose the task")),
+                    Key(("Shift", tr("Click")), tr("Choose all from the last chosen one on")),
+                    Key(("Esc",), tr("Choose none")),
+                ],
+            ),
+        ]
+
+    @property
     def theme(self) -> str:
         """The chosen theme: light, dark or system."""
         chosen = request.cookies.get("stask_theme", "system")
@@ -170,6 +204,7 @@ class Ui:
             "csrf": self.token,
             "log-url": f"{self.home}tasks/0/log",
             "theme": self.theme,
+            "utc-offset": str(_utc_offset()),
             "offline": "The site did not answer. What you typed is kept; try again.",
         }
         return Markup(" ").join(Markup(f'data-{name}="{escape(value)}"') for name, value in values.items())
@@ -190,6 +225,12 @@ class Ui:
     def may(self, permission: str, target: Any = None) -> bool:
         """Whether this person may do that."""
         return self.person is not None and self.person.may(permission, target)
+
+
+def _utc_offset() -> int:
+    """Minutes that the clock of this page is ahead of UTC now."""
+    offset = datetime.now(UTC).astimezone(reader().zone).utcoffset()
+    return round(offset.total_seconds() / 60) if offset is not None else 0
 
 
 def draw(template: str, ui: Ui | None, **context: Any) -> str:
