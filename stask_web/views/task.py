@@ -139,7 +139,7 @@ def _context(state: State, shown: Shown, *, with_log: bool) -> dict[str, Any]:
         "uploads": files_of(state, shown) if sees_options else [],
         "made": made_by(shown),
         "gone": gone,
-        "files_here": [file for file in shown.files if file.number not in gone],
+        "foot_files": [file for file in shown.files if file.number not in gone and file.kind != "file"],
         "sees_log": sees_log,
         "with_log": with_log,
         **_again(shown),
