@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from babel.dates import format_datetime
+
+from .language import reader
 from .status import Status
 from .text import human_size, plain
 
@@ -409,3 +412,11 @@ def action_specs_of(cls: type[Any]) -> dict[str, ActionSpec]:
     if cls not in _specs:
         _specs[cls] = dict(cls().actions())
     return _specs[cls]
+
+
+def exact(moment: datetime | None) -> str:
+    """A moment to the second by the reader's clock, with the name of its zone, e.g. ``"12 Mar 2026, 18:02:05 EET"``."""
+    if moment is None:
+        return ""
+    local = moment.astimezone(reader().zone)
+    return f"{format_datetime(local, 'd MMM y, HH:mm:ss', local.tzinfo, reader().language)} {local:%Z}".strip()

@@ -41,6 +41,8 @@ class ShownFile:
     size: str
     url: str
     kind: str
+    number: int
+    sha256: str = ""
 
     @property
     def verb(self) -> str:
@@ -194,7 +196,8 @@ class Shown:
                 if is_result
                 else url_for("stask.file", task_id=self.id, number=number)
             )
-            found.append(ShownFile(file["name"], human_size(file["size"]), url, file["kind"]))
+            size, digest = human_size(file["size"]), file.get("sha256", "")
+            found.append(ShownFile(file["name"], size, url, file["kind"], number, digest))
         return sorted(found, key=lambda file: ("result", "refused", "file").index(file.kind))
 
     @property

@@ -16,7 +16,8 @@ from ..models import Attempt, Task
 from ..queries import attempts
 from ..state import State, current_state
 from ..status import Status
-from .facts import facts_of, files_of, options_of, report_of
+from .downloads import place_of
+from .facts import facts_of, files_of, made_by, options_of, report_of
 from .page import render
 from .pagelog import page_log
 from .shown import Shown, show
@@ -126,6 +127,7 @@ def _context(state: State, shown: Shown, *, with_log: bool) -> dict[str, Any]:
     tries = attempts(state.database, row.id)
     chosen = _chosen(tries)
     sees_log, sees_options = person.may("view_log", row), person.may("view_options", row)
+    gone = {file.number for file in shown.files if place_of(state, row, file.number)[1] is None}
     context: dict[str, Any] = {
         "t": shown,
         "worker": state.registry.get(row.identifier),
@@ -135,6 +137,9 @@ def _context(state: State, shown: Shown, *, with_log: bool) -> dict[str, Any]:
         "facts": facts_of(shown, tries),
         "options": options_of(shown) if sees_options else [],
         "uploads": files_of(state, shown) if sees_options else [],
+        "made": made_by(shown),
+        "gone": gone,
+        "foot_files": [file for file in shown.files if file.number not in gone and file.kind != "file"],
         "sees_log": sees_log,
         "with_log": with_log,
         **_again(shown),

@@ -247,7 +247,7 @@ def stask_progress(task: Task | int) -> Markup:
 
 def stask_assets() -> Markup:
     """The stylesheet and the script that widgets on a host's page need; once a page, in its head or body."""
-    return Markup(draw("_assets.html", Ui()))
+    return Markup(draw("_assets.html", Ui(area="host")))
 
 
 def _anybody() -> Visitor | None:
