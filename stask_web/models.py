@@ -148,14 +148,9 @@ class Task(Base):
         sa.Index(None, "status", "id"),
         sa.Index(None, "identifier", "id"),
         sa.Index(None, "finished_at", "status"),
-        # Partial: most tasks have none, and need no entry in it.
-        sa.Index(
-            None,
-            "schedule_id",
-            "id",
-            sqlite_where=sa.text("schedule_id IS NOT NULL"),
-            postgresql_where=sa.text("schedule_id IS NOT NULL"),
-        ),
+        # Partial: most tasks have none, and need no entry in it. On PostgreSQL, too: the migration says so, for to say it
+        # here would load that dialect wherever we are, 2 MB.
+        sa.Index(None, "schedule_id", "id", sqlite_where=sa.text("schedule_id IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )
 

@@ -12,8 +12,6 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pydantic import BaseModel
-
 from .errors import IllegalMove, InvalidOptions, STaskError, UnknownAction
 from .models import Task, to_epoch
 from .options import ActionSpec, check_model, defaults_of, dry_run_field, errors_of, guard_secrets, options_model
@@ -24,6 +22,8 @@ from .status import PRIORITIES, Status
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from pydantic import BaseModel
 
 PREFIX = "task_"
 _ATTRIBUTE = "__stask_action__"
