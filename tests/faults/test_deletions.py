@@ -13,7 +13,7 @@ import pytest
 
 from stask_web import Upload
 from stask_web.errors import TaskNotFound
-from stask_web.pruning import BATCH, FIRST, LEAST, Pace
+from stask_web.pruning import BATCH, FIRST, LEAST, SLOW, Pace
 from stask_web.removal import OLD, Removal
 
 from .site import Site
@@ -58,7 +58,8 @@ def ended_task(site: Site) -> tuple[int, list[Path]]:
 
 def die_deleting(site: Site, when: str) -> None:
     """A process deletes, and is killed."""
-    done = subprocess.run([sys.executable, "-c", DIES, str(site.folder), when], cwd=Path(__file__).parents[2])
+    command = [sys.executable, "-c", DIES, str(site.folder), when]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], check=False)
     assert done.returncode == -signal.SIGKILL
 
 
@@ -143,16 +144,16 @@ def test_slow_transactions_get_smaller_and_quick_ones_grow() -> None:
     pace = Pace()
     assert pace.rows == FIRST
     for _ in range(5):
-        pace.took(0.02)
+        pace.took(0.3 * SLOW)
     assert pace.rows == BATCH
-    pace.took(0.07)
+    pace.took(0.7 * SLOW)
     assert pace.rows == BATCH, "neither slow nor quick"
-    pace.took(0.5)
+    pace.took(5 * SLOW)
     assert pace.rows == BATCH // 5
-    pace.took(0.11)
+    pace.took(1.1 * SLOW)
     assert pace.rows == BATCH // 10
     for _ in range(9):
-        pace.took(3.0)
+        pace.took(30 * SLOW)
     assert pace.rows == LEAST
     pace.took(0.0)
     assert pace.rows == 2 * LEAST
