@@ -16,7 +16,6 @@ from enum import Enum
 from typing import Any, BinaryIO, Literal, cast, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from .errors import UploadRefused
@@ -24,6 +23,7 @@ from .formfields import FILE_KINDS, LIST_KINDS, WHOLE_TEXT, FormField, Preview, 
 from .models import Task
 from .options import SENTENCES, ActionSpec, Upload, UploadedPath
 from .storage import Received
+from .typed import is_model_class
 from .uploads import For, Uploads
 
 __all__ = ["FormField", "LaunchForm", "Preview", "preview_of", "read_start"]
@@ -325,7 +325,7 @@ def _literals(annotation: Any) -> list[Any]:
 
 
 def _holds_upload(annotation: Any) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_model_class(annotation):
         infos = annotation.model_fields.values()
         return any(
             _holds_upload(info.annotation) or any(isinstance(mark, Upload) for mark in info.metadata) for info in infos
