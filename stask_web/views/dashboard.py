@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from .. import news
+from .. import listing, news
 from ..formatting import action_specs_of
 from ..models import Task, WorkerRecord
-from ..queries import hourly, recent_tasks, worker_records
+from ..queries import hourly, worker_records
 from ..state import State, current_state
 from .charts import HourBar, hour_bars
 from .page import render
@@ -92,7 +92,7 @@ def _matches(record: WorkerRecord, find: str) -> bool:
 def _recent(state: State) -> dict[str, Any]:
     person = visitor()
     select = person.policy.visible(_all_tasks(), person.user)
-    rows = recent_tasks(state.database, RECENT, select)
+    rows = listing.page(state.database, select, size=RECENT).rows
     return {
         "tasks": show_all(state, rows),
         "list_filter": RECENT_FILTER,
