@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, send_file
 from flask_login import LoginManager, UserMixin
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
@@ -103,6 +103,7 @@ def create_app(folder: Path | None = None, mode: str | None = None, **config: An
     socketio = SocketIO(app, async_mode=mode or os.environ.get(MODE, "threading"))
     STask(app, db=db, socketio=socketio, access=RolePolicy("role"))
     state_of(app).registry.add(ClockWorker)
+    app.add_url_rule("/plain", view_func=lambda: send_file(folder / "plain.bin"))
     return app
 
 
@@ -224,7 +225,8 @@ def running_task(state: State, action: str = "tick", **more: Any) -> int:
     """A row of a task that runs, without a process that runs it -> its id."""
     values = {
         "identifier": "clock", "action": action, "status": Status.RUNNING, "created_at": time.time(),
-        "message": "", "meta": {}, "attempt_no": 1, "attempts": 1, "started_at": time.time(), "started_by": ADMIN, **more,
+        "message": "", "meta": {}, "attempt_no": 1, "attempts": 1, "started_at": time.time(), "started_by": ADMIN,
+        **more,
     }  # fmt: skip
     with state.database.write() as connection:
         return int(connection.execute(sa.insert(Task).values(values)).inserted_primary_key[0])
