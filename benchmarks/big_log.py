@@ -67,7 +67,7 @@ def fill(journal: Journal, size: int) -> None:
 
 
 def paint(server: Panel, task_id: int) -> list[float]:
-    """Milliseconds until the first paint with content; the first browser has nothing of the panel yet, the others do."""
+    """Milliseconds until the first paint with content; the first time with an empty cache."""
     from playwright.sync_api import sync_playwright
 
     found = []
@@ -78,7 +78,9 @@ def paint(server: Panel, task_id: int) -> list[float]:
         context.add_cookies([{"name": "session", "value": server.cookie.partition("=")[2], "url": server.url}])
         for _ in range(PAGES):
             page = context.new_page()
-            page.goto(f"{server.url}/tasks/{task_id}")
+            answer = page.goto(f"{server.url}/tasks/{task_id}")
+            if answer is None or answer.status != 200:
+                raise SystemExit(f"The page was not there:\n{server.said()}")
             page.wait_for_function(PAINT)
             found.append(float(page.evaluate(PAINT)))
             page.close()
@@ -117,8 +119,8 @@ def download(server: Panel, task_id: int, format: str) -> bool:
     fits = extra <= MEMORY_LIMIT and speed >= SPEED_LIMIT
     print(
         f"download as {format}: {size / 2**20:.0f} MB in {took:.2f} s, which is {speed:.0f} MB of log a second "
-        f"(at least {SPEED_LIMIT:.0f}; a plain file of that size {copied:.2f} s), {extra:.1f} MB of extra memory (at most "
-        f"{MEMORY_LIMIT:.0f}): {'ok' if fits else 'TOO MUCH'}"
+        f"(at least {SPEED_LIMIT:.0f}; a plain file of that size {copied:.2f} s), {extra:.1f} MB of extra memory "
+        f"(at most {MEMORY_LIMIT:.0f}): {'ok' if fits else 'TOO MUCH'}"
     )
     return fits
 

@@ -1,8 +1,8 @@
 """Many browsers that watch one task: how old a report is when it comes, and what that costs the web process.
 
 Run it with: python -m benchmarks.watchers [WATCHERS] [SECONDS], 500 and 10 by default. A worker process runs an action
-that calls ``push_progress`` ten times a second; ``gunicorn -k gevent -w 1`` serves; all watchers are raw sockets in this
-process, which only looks for the time in what comes, so that it takes little of the machine.
+that calls ``push_progress`` ten times a second; ``gunicorn -k gevent -w 1`` serves; all watchers are raw sockets in
+this process, which only looks for the time in what comes, so that it takes little of the machine.
 """
 
 from __future__ import annotations
@@ -193,8 +193,8 @@ def measure(server: Panel, watchers: int, seconds: float) -> int:
     print(
         f"{watchers} watchers, 10 updates/s, gevent: p50 {p50:.1f} ms, p95 {p95:.1f} ms (at most {LIMIT:.0f}), "
         f"worst {max(waits):.0f} ms; web process {web:.0%} of a core (at most {CORE_LIMIT:.0%}), {memory:.0f} MB; "
-        f"each heard {min(heard)} to {max(heard)} of {spent * 10:.0f}; the watchers themselves took {own:.0%}; {load()}: "
-        f"{'ok' if fits else 'TOO SLOW'}"
+        f"each heard {min(heard)} to {max(heard)} of {spent * 10:.0f}; the watchers themselves took {own:.0%}; "
+        f"{load()}: {'ok' if fits else 'TOO SLOW'}"
     )
     return 0 if fits else 1
 

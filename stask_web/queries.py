@@ -345,7 +345,7 @@ def hourly(database: Database, hours: int = 24, now: datetime | None = None) -> 
 
 
 @cache
-def _by_hour(cuts: bool) -> sa.Select[Any]:
+def _by_hour(cuts: bool) -> sa.Select[Any, Any, Any]:
     """Ends by the hour from ``start`` on, of those since ``since``.
 
     :param cuts: whether the database cuts when it casts, as SQLite does, which may lack floor(); the others round.
