@@ -97,12 +97,12 @@ def measure(server: Panel, size: int, name: str) -> bool:
     [upload_row] = _hashes(server, found["token"])
     server.state.storage.discard(found["token"])
     fits = extra <= MEMORY_LIMIT and room <= DISK_LIMIT and upload_row == digest.hexdigest()
+    right = upload_row == digest.hexdigest()
     print(
         f"{name}: {size / 2**20:,.0f} MB sent in {sent:.1f} s, that is {size / 2**20 / sent:.0f} MB/s, "
-        f"checked in {finished:.1f} s, {web:.1f} s of CPU in the web process; {extra:.1f} MB of extra memory (at most {MEMORY_LIMIT:.0f}), "
-        f"{room:.1f} MB of disk beside the file (at most {DISK_LIMIT:.0f}), "
-        f"{'its digest is right' if upload_row == digest.hexdigest() else 'ITS DIGEST IS WRONG'}: "
-        f"{'ok' if fits else 'TOO MUCH'}",
+        f"checked in {finished:.1f} s, {web:.1f} s of CPU in the web process; {extra:.1f} MB of extra memory "
+        f"(at most {MEMORY_LIMIT:.0f}), {room:.1f} MB of disk beside the file (at most {DISK_LIMIT:.0f}), "
+        f"{'its digest is right' if right else 'ITS DIGEST IS WRONG'}: {'ok' if fits else 'TOO MUCH'}",
         flush=True,
     )
     return fits
