@@ -30,7 +30,7 @@ from ..queries import place_in_queue
 from ..state import State
 from ..status import Status
 from .icons import icon
-from .visitor import Visitor, may_start_again, visible, visitor
+from .visitor import Visitor, around_now, may_start_again, visible, visitor
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def show_all(state: State, tasks: Iterable[Task], *, places: bool = False) -> li
     numbers = news.newest_numbers(state, found)
     alive = True
     if any(task.status == Status.PENDING for task in found):
-        alive = news.around(state).alive
+        alive = around_now().alive
     shown = []
     for task in found:
         news.newest(state, task, numbers.get(task.id))
