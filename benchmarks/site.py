@@ -80,7 +80,11 @@ def worker(folder: Path, concurrency: int, uri: str | None = None) -> Iterator[s
 
 def start_worker(folder: Path, concurrency: int, uri: str | None = None) -> subprocess.Popen[bytes]:
     """Start a worker process and wait until its supervisor can be woken."""
-    command = [sys.executable, "-m", "benchmarks.site", str(folder), str(concurrency)]
+    return start([sys.executable, "-m", "benchmarks.site", str(folder), str(concurrency)], folder, uri)
+
+
+def start(command: list[str], folder: Path, uri: str | None = None) -> subprocess.Popen[bytes]:
+    """The same with a command of one's own."""
     before = set(folder.glob("stask/run/*.sock"))
     process = subprocess.Popen(command, env={**os.environ, **({DATABASE: uri} if uri else {})})
     until = time.monotonic() + READY_WITHIN

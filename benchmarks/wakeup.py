@@ -1,58 +1,146 @@
-"""How long an idle worker takes from `create` to the first line of the action.
+"""How long an idle worker takes from `create` to the first line of the action, and where the time goes.
 
-Run it with: python -m benchmarks.wakeup [IDLE SECONDS BEFORE THE LAST ROUND]
+Run it with: python -m benchmarks.wakeup [--idle SECONDS] [--rested N]
 (STASK_BENCH_DATABASE=postgresql+psycopg://... for another database).
+First rounds a moment apart, then N after an idleness of SECONDS each: what is used first after a long rest may have
+left the processor's caches, or the memory.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import random
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+from stask_web.engines.child import Child
+from stask_web.engines.hand import Hand
+from stask_web.engines.listener import Listener
+from stask_web.engines.supervisor import Supervisor
+from stask_web.engines.wake import WakeSocket
 from stask_web.state import State, state_of
 
-from .site import make_site, worker
+from .load import load
+from .site import make_app, make_site, start
 
 ROUNDS = 200
 WARM_UP = 5
+STAMPS = "stamps"
 LIMIT = {"sqlite": 3.0, "postgresql": 8.0}
+#: What passes, in its order, and what the time up to there is spent on.
+STEPS = (
+    ("committed", "create: checks, transaction, commit"),
+    ("woken", "datagram, or the notice of PostgreSQL, and the supervisor's waking"),
+    ("claimed", "the supervisor's transaction"),
+    ("received", "pipe, and the child's waking"),
+    ("acting", "context, journal, options, the action's first line"),
+)
 
 
-def main() -> None:
-    """Print median and p95 in milliseconds, and the wait after a longer idleness."""
-    idle = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+def main() -> int:
+    """Print median and p95 in milliseconds, the split, and the waits after idleness; 1 when a limit is passed."""
+    parser = argparse.ArgumentParser(description="From create to the first line of the action.")
+    parser.add_argument("--idle", type=float, default=10.0, help="seconds of idleness before each of the last rounds")
+    parser.add_argument("--rested", type=int, default=3, help="how many of those rounds")
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.work:
+        return _work(given.work)
+    print(load())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         app = make_site(folder)
         state = state_of(app)
-        with app.app_context(), worker(folder, 2):
+        stamps = folder / STAMPS
+        with app.app_context(), _worker(folder), _note(type(state.tasks.engine), "created", "committed", stamps):
             state.roster.set_active("measured", True)
-            waits = [_round(state, folder) for _ in range(ROUNDS + WARM_UP)][WARM_UP:]
-            time.sleep(idle)
-            rested = _round(state, folder)
+            rounds = [_round(state, stamps, random.uniform(0.02, 0.08)) for _ in range(ROUNDS + WARM_UP)][WARM_UP:]
+            rested = [_round(state, stamps, given.idle) for _ in range(given.rested)]
     dialect = state.database.dialect
+    limit = LIMIT.get(dialect, float("inf"))
+    waits = [sum(spans) for spans in rounds]
     p95 = statistics.quantiles(waits, n=20)[-1]
-    limit = LIMIT.get(dialect, float("nan"))
     print(f"{dialect}: median {statistics.median(waits):.2f} ms, p95 {p95:.2f} ms (at most {limit:g}), {ROUNDS} rounds")
-    print(f"after {idle:g} s of idleness: {rested:.2f} ms")
+    for number, (_, what) in enumerate(STEPS):
+        spans = [each[number] for each in rounds]
+        after = statistics.median(each[number] for each in rested) if rested else float("nan")
+        p95_of = statistics.quantiles(spans, n=20)[-1]
+        print(f"  median {statistics.median(spans):.2f}, p95 {p95_of:.2f}, rested {after:.2f} ms: {what}")
+    for spans in rested:
+        print(f"after {given.idle:g} s of idleness: {sum(spans):.2f} ms")
+    print(load())
+    return int(p95 > limit or any(sum(spans) > limit for spans in rested))
 
 
-def _round(state: State, folder: Path) -> float:
-    """Milliseconds from the call of `create` to the action."""
-    time.sleep(random.uniform(0.02, 0.08))
-    stamp = folder / "stamp"
-    before = time.time()
-    state.tasks.create("measured", "stamp", {"file": str(stamp)})
-    while not (stamp.exists() and stamp.read_text().endswith("\n")):
+def _round(state: State, stamps: Path, idle: float) -> list[float]:
+    """Milliseconds that each step took, after some seconds of idleness."""
+    stamps.touch()
+    position = stamps.stat().st_size
+    time.sleep(idle)
+    begin = time.time()
+    state.tasks.create("measured", "stamp", {"file": str(stamps)})
+    noted: dict[str, float] = {}
+    while len(noted) < len(STEPS):
         time.sleep(0.001)
-    reached = float(stamp.read_text())
-    stamp.unlink()
-    return (reached - before) * 1000
+        noted = _noted(stamps, position)
+    return [1000 * (later - sooner) for sooner, later in pairwise([begin, *(noted[name] for name, _ in STEPS)])]
+
+
+def _noted(stamps: Path, position: int) -> dict[str, float]:
+    """Step -> when it was reached first."""
+    text = stamps.read_text()[position:]
+    found: dict[str, float] = {}
+    for line in text[: text.rfind("\n") + 1].splitlines():
+        *step, at = line.split()
+        found.setdefault(step[0] if step else "acting", float(at))
+    return found
+
+
+def _note(cls: type[Any], name: str, step: str, stamps: Path) -> Any:
+    """Let a method note when it is called, if what it gives is not False."""
+    method = getattr(cls, name)
+    fd = os.open(stamps, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def noted(self: Any, *arguments: Any) -> Any:
+        at = time.time()
+        found = method(self, *arguments)
+        if found is not False:
+            os.write(fd, f"{step} {at}\n".encode())
+        return found
+
+    return mock.patch.object(cls, name, noted)
+
+
+@contextmanager
+def _worker(folder: Path) -> Iterator[None]:
+    """A worker process that notes its steps."""
+    command = [sys.executable, "-m", __spec__.name, "--work", str(folder)]
+    process = start(command, folder)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _work(folder: Path) -> int:
+    """Be that worker process."""
+    stamps = folder / STAMPS
+    _note(WakeSocket, "drain", "woken", stamps).start()
+    _note(Listener, "drain", "woken", stamps).start()
+    _note(Hand, "give", "claimed", stamps).start()
+    _note(Child, "begin", "received", stamps).start()
+    return Supervisor(make_app(folder), concurrency=2).run()
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -33,6 +33,8 @@ class Database:
         self.engine = engine
         self.shared = shared
         self.dialect = engine.dialect.name
+        #: How often this process has written: numbers that were counted before may be wrong after.
+        self.writes = 0
         self._ready = False
 
     @contextmanager
@@ -48,13 +50,16 @@ class Database:
         :param wait: seconds to wait for that lock at most.
         :raises DatabaseBusy: when the lock cannot be had within that time.
         """
-        with (
-            _busy(),
-            self.engine.connect().execution_options(**{_WRITE: True}) as connection,
-            _patience(connection, wait),
-            connection.begin(),
-        ):
-            yield connection
+        try:
+            with (
+                _busy(),
+                self.engine.connect().execution_options(**{_WRITE: True}) as connection,
+                _patience(connection, wait),
+                connection.begin(),
+            ):
+                yield connection
+        finally:
+            self.writes += 1
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:
@@ -73,6 +78,8 @@ class Database:
                 with suppress(Exception):  # after some errors SQLite has done it already
                     cursor.execute("ROLLBACK")
                 raise
+            finally:
+                self.writes += 1
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -161,8 +168,10 @@ def _prepare_sqlite(engine: sa.Engine, sync: str) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        write = connection.get_execution_options().get(_WRITE)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if connection.get_execution_options().get(_WRITE):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:  # takes no lock yet, so it cannot fail: by the driver itself, for a page begins a dozen of them
+            connection.connection.dbapi_connection.execute("BEGIN").close()  # type: ignore[union-attr]
 
 
 @contextmanager

@@ -11,14 +11,15 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-import annotated_types
-from pydantic import BaseModel, GetCoreSchemaHandler, SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticUndefined, core_schema
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from .text import clean
+from .typed import is_model_class, is_secret_class
+
+if TYPE_CHECKING:  # loaded by whoever has a model, see :mod:`stask_web.typed`
+    from pydantic import GetCoreSchemaHandler
+    from pydantic.fields import FieldInfo
+    from pydantic_core import CoreSchema
 
 _PosixPath = type(Path())
 Choice = tuple[str, str]
@@ -57,6 +58,8 @@ class Upload:
         )
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema
+
         if get_origin(source) in (list, tuple, set):
             return core_schema.list_schema(core_schema.no_info_plain_validator_function(_as_uploaded))
         plain = core_schema.no_info_plain_validator_function(_as_uploaded)
@@ -142,6 +145,8 @@ def make_field(name: str, info: FieldInfo) -> Field:
 
     ``json_schema_extra`` may say its ``kind``, ``group``, ``placeholder`` and ``show_if``.
     """
+    from pydantic_core import PydanticUndefined
+
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     annotation, optional = without_none(info.annotation)
     metadata = marks_of(info)
@@ -185,11 +190,13 @@ def text_of(value: Any) -> str:
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "checkbox"), (int, "number"), (float, "number"), (Decimal, "decimal"), (datetime, "datetime"),
-    (date, "date"), (time, "time"), (SecretStr, "secret"), (BaseModel, "json"), (dict, "json"),
+    (date, "date"), (time, "time"), (dict, "json"),
 )  # fmt: skip
 
 
 def _kind(annotation: Any, metadata: Sequence[Any], upload: Upload | None, source: Choices | None) -> str:
+    from annotated_types import MaxLen
+
     origin = get_origin(annotation)
     many = origin in (list, set, tuple, frozenset)
     if upload:
@@ -207,7 +214,11 @@ def _kind(annotation: Any, metadata: Sequence[Any], upload: Upload | None, sourc
     for cls, kind in _KINDS:
         if (isinstance(annotation, type) and issubclass(annotation, cls)) or origin is cls:
             return kind
-    longest = next((item.max_length for item in metadata if isinstance(item, annotated_types.MaxLen)), None)
+    if is_secret_class(annotation):
+        return "secret"
+    if is_model_class(annotation):
+        return "json"
+    longest = next((item.max_length for item in metadata if isinstance(item, MaxLen)), None)
     return "textarea" if longest is not None and longest > 255 else "text"
 
 
@@ -309,6 +320,8 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
 
 def marks_of(info: FieldInfo) -> list[Any]:
     """All that annotates a field, also inside of ``Annotated[...] | None``."""
+    from pydantic.fields import FieldInfo
+
     parts = get_args(info.annotation) if get_origin(info.annotation) in (Union, types.UnionType) else ()
     inner = [mark for part in parts if get_origin(part) is Annotated for mark in get_args(part)[1:]]
     return [

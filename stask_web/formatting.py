@@ -239,11 +239,11 @@ def day(moment: date) -> str:
 
 
 def exact(moment: datetime | None) -> str:
-    """A moment to the second, for what shows when one points at it, e.g. ``"12 Mar 2026, 18:02:11"``."""
+    """A moment to the second by the reader's clock, with the name of its zone, e.g. ``"12 Mar 2026, 18:02:05 EET"``."""
     if moment is None:
         return ""
     local = here(moment)
-    return tr("%(day)s %(month)s %(year)s, %(time)s", **_date_parts(local), time=f"{local:%H:%M:%S}")
+    return tr("%(day)s %(month)s %(year)s, %(time)s", **_date_parts(local), time=f"{local:%H:%M:%S %Z}".strip())
 
 
 def clock(moment: datetime | None, *, now: datetime | None = None) -> str:

@@ -16,7 +16,6 @@ from enum import Enum
 from typing import Any, BinaryIO, Literal, cast, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from .errors import UploadRefused
@@ -26,6 +25,7 @@ from .models import Task
 from .options import ActionSpec, Upload, UploadedPath
 from .sentences import sentence
 from .storage import Received
+from .typed import is_model_class
 from .uploads import For, Uploads
 
 __all__ = ["FormField", "LaunchForm", "Preview", "preview_of", "read_start"]
@@ -328,7 +328,7 @@ def _literals(annotation: Any) -> list[Any]:
 
 
 def _holds_upload(annotation: Any) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_model_class(annotation):
         infos = annotation.model_fields.values()
         return any(
             _holds_upload(info.annotation) or any(isinstance(mark, Upload) for mark in info.metadata) for info in infos

@@ -187,7 +187,7 @@ class Journal:
 
     # -- reading
 
-    def _reader(self) -> int | None:
+    def reader(self) -> int | None:
         """A descriptor to read with; None when there is no journal, or none that can be read."""
         try:
             return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -203,7 +203,7 @@ class Journal:
         :param position: where the reader is; None or a position of another generation begins at the start.
         :param limit: about how many bytes at most; at least one record is given if there is one.
         """
-        fd = self._reader()
+        fd = self.reader()
         if fd is None:
             return Chunk(NOTHING, NOTHING, [], False)
         try:
@@ -212,7 +212,7 @@ class Journal:
             os.close(fd)
 
     def _read(self, fd: int, position: str | None, limit: int) -> Chunk:
-        generation, first = _header(fd)
+        generation, first = header_of(fd)
         if generation is None:
             return Chunk(NOTHING, NOTHING, [], False)
         size = os.fstat(fd).st_size
@@ -234,11 +234,11 @@ class Journal:
 
     def last(self, n: int, limit: int = _CHUNK) -> Chunk:
         """The last ``n`` lines that people see (log, output, gap), with the positions around them."""
-        fd = self._reader()
+        fd = self.reader()
         if fd is None:
             return Chunk(NOTHING, NOTHING, [], False)
         try:
-            generation, first = _header(fd)
+            generation, first = header_of(fd)
             if generation is None:
                 return Chunk(NOTHING, NOTHING, [], False)
             end = _whole_end(fd, first, os.fstat(fd).st_size)
@@ -252,11 +252,11 @@ class Journal:
         """Up to ``n`` lines that people see which stand before a position; ``more`` tells whether there are older
         ones.
         """
-        fd = self._reader()
+        fd = self.reader()
         if fd is None:
             return Chunk(NOTHING, NOTHING, [], False)
         try:
-            generation, first = _header(fd)
+            generation, first = header_of(fd)
             mine, offset = split_position(position)
             if generation is None or mine != generation:
                 return Chunk(position, position, [], False)
@@ -281,7 +281,7 @@ class Journal:
         if at < 0:
             return None
         end = data.find(b"\n", at)
-        record = _record(data[data.rfind(b"\n", 0, at) + 1 : end if end >= 0 else None])
+        record = parsed(data[data.rfind(b"\n", 0, at) + 1 : end if end >= 0 else None])
         return None if record is None else {**record.get("p", {}), "t": record["t"], "a": record["a"]}
 
     def signs(self) -> tuple[float, float]:
@@ -312,19 +312,6 @@ class Journal:
         except OSError:
             return 0
 
-    def jsonl(self) -> Iterator[bytes]:
-        """The lines that people see, as JSON lines, for a download."""
-        for group in _grouped(self.each()):
-            yield to_json(public_line(group)).encode() + b"\n"
-
-    def text(self) -> Iterator[bytes]:
-        """The lines that people see, as text: ``2026-11-24 03:20:11 INFO message`` in UTC, for a download."""
-        for group in _grouped(self.each()):
-            line = public_line(group)
-            context = f" {to_json(line['context'])}" if line["context"] else ""
-            stamp = line["timestamp"][:19].replace("T", " ")
-            yield f"{stamp} {line['level'].upper()} {line['message']}{context}\n".encode()
-
     def lines(self) -> list[dict[str, Any]]:
         """The lines that people see: dicts of timestamp, level, message, context, attempt."""
         return [public_line(group) for group in _grouped(self.each())]
@@ -350,7 +337,7 @@ def _signs(path: Path, size: int, _written: int) -> tuple[float, float]:
     """Kept until the file grows, for pages ask every second of a task that says nothing."""
     with open(path, "rb") as file:
         file.seek(max(0, size - 64 * 1024))
-        found = (_record(line) for line in file.read().splitlines())
+        found = (parsed(line) for line in file.read().splitlines())
         times = [float(record["t"]) for record in found if record is not None]
     gaps = sorted(later - earlier for earlier, later in pairwise(times))
     return (times[-1] if times else 0.0), (gaps[len(gaps) // 2] if len(gaps) > 1 else 0.0)
@@ -408,7 +395,8 @@ def _fit_context(context: Any, cap: int) -> Any:
     return json.loads(text) if len(text) <= cap else {"text": clean(text, cap // 4)}
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def parsed(line: bytes) -> dict[str, Any] | None:
+    """A line of a journal as its record; None for what is none."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -426,7 +414,7 @@ def _chunk(
 def _located(data: bytes, start: int) -> list[tuple[int, dict[str, Any]]]:
     rows, at = [], start
     for line in data.splitlines(keepends=True):
-        record = _record(line) if line.endswith(b"\n") else None
+        record = parsed(line) if line.endswith(b"\n") else None
         if record is not None:
             rows.append((at, record))
         at += len(line)
@@ -461,7 +449,7 @@ def _shown_before(fd: int, first: int, end: int, n: int, window: int) -> list[tu
         at, piece = stop, []
         for line in reversed(os.pread(fd, stop - start, start).splitlines(keepends=True)):
             at -= len(line)
-            record = None if _PROGRESS in line else _record(line) if line.endswith(b"\n") else None
+            record = None if _PROGRESS in line else parsed(line) if line.endswith(b"\n") else None
             if record is not None and record["k"] != "progress":
                 piece.append((at, record))
                 if len(found) + len(piece) == n:
@@ -471,7 +459,7 @@ def _shown_before(fd: int, first: int, end: int, n: int, window: int) -> list[tu
     return found
 
 
-def _header(fd: int) -> tuple[str | None, int]:
+def header_of(fd: int) -> tuple[str | None, int]:
     """The generation and where the first record begins; None for a file without a whole line.
 
     A power cut may have spoilt the first line: then the others are still read, and it is passed over.

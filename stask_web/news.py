@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 import sqlalchemy as sa
 
-from . import access, filters, listing, queries
+from . import access, board, filters, listing, queries
 from .formatting import Surroundings, here, task_json
 from .journal import NOTHING, Chunk, Journal
 from .language import tr
@@ -55,7 +55,7 @@ class Around:
 
 def around(state: State) -> Around:
     """Look what is the same for all tasks now."""
-    return Around(alive=bool(queries.live_processes(state.database, state.settings.lease)))
+    return Around(alive=queries.is_any_alive(state.database, state.settings.lease))
 
 
 def freshen(task: Task, numbers: Mapping[str, Any] | None) -> Task:
@@ -250,7 +250,7 @@ def counts(state: State) -> dict[str, int]:
     """The counts of the dashboard: pending, running, completed_today, failed_24h, unseen, total."""
     now = datetime.now(UTC)
     midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    return queries.board_counts(state.database, midnight, now - timedelta(hours=24))
+    return board.counts(state.database, midnight, now - timedelta(hours=24))
 
 
 def newest_numbers(state: State, tasks: Iterable[Task]) -> dict[int, dict[str, Any]]:

@@ -13,14 +13,16 @@ from datetime import date, datetime, time
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, SecretStr, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOptions
 from .fields import Choices, DryRun, Field, Upload, UploadedPath, first_mark, make_field, marks_of, without_none
 from .sentences import AUTHORS_OWN, SENTENCES, sentence
 from .text import clean
+from .typed import is_model, is_model_class, is_secret
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, SecretStr
 
 __all__ = [
     "ActionSpec",
@@ -94,6 +96,8 @@ def check_model(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
 
     :raises InvalidOptions: field name -> sentence.
     """
+    from pydantic import ValidationError  # who has a model has loaded it
+
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
@@ -124,13 +128,15 @@ def defaults_of(model: type[BaseModel] | None) -> dict[str, Any]:
 
 def guard_secrets(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, with a ``SecretStr`` wherever the model has one: so they are stored sealed."""
+    from pydantic import SecretStr
+
     guarded = dict(values)
     for name, info in model.model_fields.items():
         annotation, _ = without_none(info.annotation)
         value = guarded.get(name)
         if annotation is SecretStr and isinstance(value, str):
             guarded[name] = SecretStr(value)
-        elif isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, Mapping):
+        elif is_model_class(annotation) and isinstance(value, Mapping):
             guarded[name] = guard_secrets(annotation, value)
     return guarded
 
@@ -140,7 +146,7 @@ def dump(options: BaseModel | Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
 
     :returns: ``(meta, secrets)``; an upload becomes ``{"upload": token, "name": original name}``.
     """
-    values = options.model_dump(mode="python") if isinstance(options, BaseModel) else dict(options)
+    values = options.model_dump(mode="python") if is_model(options) else dict(options)
     found: dict[str, Any] = {}
     meta = _open_part(values, "", found)
     return meta, found
@@ -235,7 +241,7 @@ _PLAIN = frozenset((str, int, float, bool))
 def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
     if value is None or type(value) in _PLAIN:
         return value
-    if isinstance(value, SecretStr):
+    if is_secret(value):
         found[path] = value.get_secret_value()
         return None
     if isinstance(value, UploadedPath):
@@ -245,13 +251,13 @@ def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
         return {
             key: _open_part(item, at, found)
             for key, (item, at) in items.items()
-            if not isinstance(item, SecretStr) or _keep(item, at, found)
+            if not is_secret(item) or _keep(item, at, found)
         }
     if isinstance(value, list | tuple | set | frozenset):
         return [_open_part(item, f"{path}.{number}", found) for number, item in enumerate(value)]
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, BaseModel):
+    if is_model(value):
         return _open_part(value.model_dump(mode="python"), path, found)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
@@ -304,4 +310,4 @@ def options_model(method: Callable[..., Any]) -> type[BaseModel] | None:
     annotation = named[0].annotation
     if isinstance(annotation, str):
         annotation = typing.get_type_hints(method, include_extras=True).get(named[0].name)
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return annotation if is_model_class(annotation) else None

@@ -1,9 +1,10 @@
 """Deleting what is over: tasks with their attempts, journals, results and uploads; logs; secrets.
 
-What is promised: only ended tasks go. A transaction deletes at most :data:`BATCH` of them, and looks again whether they
-are still what was asked for: one that was retried meanwhile stays. A file that a kept task uses stays until that one
-goes, be it an upload or another task's result. Rows go first and files after the commit: a crash in between may leave a
-file, never a task without its files. The daily counts stay; they say how many of a day's tasks are gone.
+What is promised: only ended tasks go. A transaction deletes at most :data:`BATCH` of them, fewer where it takes long,
+and looks again whether they are still what was asked for: one that was retried meanwhile stays. A file that a kept task
+uses stays until that one goes, be it an upload or another task's result. Rows go first and files after the commit; a
+crash in between leaves a note of them, and the next deletion removes them (:mod:`stask_web.removal`). The daily counts
+stay; they say how many of a day's tasks are gone.
 """
 
 from __future__ import annotations
@@ -11,39 +12,54 @@ from __future__ import annotations
 import json
 import logging
 import re
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from time import monotonic, sleep
+from typing import Any
 
 import sqlalchemy as sa
 
-from .models import Attempt, Task, TaskUpload, Upload
+from .models import Task, TaskUpload, Upload
 from .options import tokens
+from .removal import RESULT, Gone, Removal
 from .rows import count_endings, count_key
 from .state import State
 from .status import Status
 
 #: Most rows that one transaction deletes.
 BATCH = 1000
+#: As many does the first one delete.
+FIRST = 100
+#: Fewer never; a commit costs more than they do.
+LEAST = 10
+#: Seconds for which a transaction may hold the write lock; after a longer one the next takes fewer rows.
+SLOW = 0.05
 #: Seconds after its end for which a task's secrets are kept, so that it can be retried.
 KEEP_SECRETS = 86400.0
-_RESULT = "result-"
 _log = logging.getLogger(__name__)
 
 Statuses = Status | int | str | Iterable[Status | int | str]
 
 
-class _Gone(NamedTuple):
-    """What a transaction has deleted, and whose files nobody needs any more."""
+class Pace:
+    """How many rows a transaction takes: as many as it can within :data:`SLOW`, on a machine as busy as it is.
 
-    tasks: list[int]
-    results: list[int]
-    uploads: list[str]
+    It begins low, doubles while transactions are quick, and halves, or more, after one that was not.
+    """
+
+    def __init__(self) -> None:
+        self.rows = FIRST
+
+    def took(self, seconds: float) -> None:
+        """A transaction of that many rows has taken so long."""
+        if seconds > SLOW:
+            self.rows = max(LEAST, min(self.rows // 2, int(self.rows * SLOW / seconds)))
+        elif seconds < SLOW / 2:
+            self.rows = min(BATCH, self.rows * 2)
 
 
 class Pruner:
@@ -54,20 +70,24 @@ class Pruner:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._removal = Removal(state)
 
     def delete(self, select: sa.Select[Any]) -> int:
         """Delete the ended tasks of a selection, with all that belongs to them.
 
         :returns: how many were deleted.
         """
+        self._removal.resume()
         ended = select.where(Task.status >= Status.COMPLETED)
+        pace, deleted = Pace(), 0
         if select._limit_clause is not None or select._offset_clause is not None:
             chosen = self._ids(ended)
-            pieces = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
-            return sum(self._delete_batch(piece, _by_id(piece)) for piece in pieces)
-        deleted = 0
-        while ids := self._ids(ended.order_by(None).limit(BATCH)):
-            gone = self._delete_batch(ids, ended.order_by(None).where(Task.id.in_(ids)))
+            while chosen:
+                piece, chosen = chosen[: pace.rows], chosen[pace.rows :]
+                deleted += self._delete_batch(pace, piece, _by_id(piece))
+            return deleted
+        while ids := self._ids(ended.order_by(None).limit(pace.rows)):
+            gone = self._delete_batch(pace, ids, ended.order_by(None).where(Task.id.in_(ids)))
             deleted += gone
             if not gone:
                 break
@@ -110,67 +130,74 @@ class Pruner:
         """
         erased = 0
         over = (Task.finished_at < _ago(older_than), Task.status >= Status.COMPLETED, Task.secrets.is_not(None))
-        while ids := self._ids(sa.select(Task).where(*over).limit(BATCH)):
-            with self._state.database.write() as connection:
+        pace = Pace()
+        while ids := self._ids(sa.select(Task).where(*over).limit(pace.rows)):
+            with self._paced(pace) as connection:
                 change = sa.update(Task).where(Task.id.in_(ids), *over).values(secrets=None)
                 erased += connection.execute(change).rowcount
         return erased
 
     # -- inside
 
+    @contextmanager
+    def _paced(self, pace: Pace) -> Iterator[sa.Connection]:
+        """A write transaction that tells the pace how long it held its lock."""
+        with self._state.database.write() as connection:
+            start = monotonic()
+            yield connection
+        seconds = monotonic() - start
+        pace.took(seconds)
+        sleep(min(seconds, SLOW))  # who waits for the lock looks only now and then whether it is free
+
     def _ids(self, select: sa.Select[Any]) -> list[int]:
         """The ids of a selection, read without a lock."""
         with self._state.database.read() as connection:
             return list(connection.execute(select.with_only_columns(Task.id)).scalars())
 
-    def _delete_batch(self, ids: Sequence[int], select: sa.Select[Any]) -> int:
+    def _delete_batch(self, pace: Pace, ids: Sequence[int], select: sa.Select[Any]) -> int:
         columns = (Task.id, Task.identifier, Task.action, Task.status, Task.finished_at)
-        with self._state.database.write() as connection:
-            # Held from here on, or one could be retried between the look at it and its deletion.
-            connection.execute(sa.select(Task.id).where(Task.id.in_(ids)).order_by(Task.id).with_for_update())
+        with self._paced(pace) as connection:
+            if connection.dialect.name != "sqlite":  # held, or one could be retried between this look and its deletion
+                connection.execute(sa.select(Task.id).where(Task.id.in_(ids)).order_by(Task.id).with_for_update())
             rows = connection.execute(select.with_only_columns(*columns)).all()
             gone = _forget(connection, [row.id for row in rows])
             keys = Counter(count_key(row) for row in rows if row.finished_at is not None)
             for key, number in sorted(keys.items()):
                 count_endings(connection, key, gone=number)
-        self._delete_files(gone)
+            note = self._removal.note(gone)
+        self._removal.remove(gone, note)
         return len(gone.tasks)
 
-    def _delete_files(self, gone: _Gone) -> None:
-        """Remove files; one that cannot be removed keeps no other one."""
-        journals, storage = self._state.journals, self._state.storage
-        removals: list[Callable[[], object]] = [
-            *(journals.of(task_id).clear for task_id in gone.tasks),
-            *(partial(storage.delete_results, task_id) for task_id in gone.results),
-            *(partial(storage.discard, token) for token in gone.uploads),
-        ]
-        failed = 0
-        for remove in removals:
-            try:
-                remove()
-            except OSError:
-                failed += 1
-                problem = sys.exc_info()
-        if failed:
-            _log.warning("%d files of deleted tasks could not be removed.", failed, exc_info=problem)
 
+def _forget(connection: sa.Connection, ids: list[int]) -> Gone:
+    """Delete the rows of tasks and work out which files are without use now.
 
-def _forget(connection: sa.Connection, ids: list[int]) -> _Gone:
-    """Delete the rows of tasks and work out which files are without use now."""
-    used = sa.select(TaskUpload.token).where(TaskUpload.task_id.in_(ids))
-    dropped = set(connection.execute(used).scalars())
-    connection.execute(sa.delete(TaskUpload).where(TaskUpload.task_id.in_(ids)))
-    connection.execute(sa.delete(Attempt).where(Attempt.task_id.in_(ids)))
-    connection.execute(sa.delete(Task).where(Task.id.in_(ids)))
-    asked = [*dropped, *(f"{_RESULT}{task_id}" for task_id in ids)]
-    needed = set(connection.execute(sa.select(TaskUpload.token).where(TaskUpload.token.in_(asked))).scalars())
+    The ids stand in the statements as they are: a thousand bound values each would take longer than what they do, and
+    everybody waits for the lock meanwhile.
+    """
+    if not ids:
+        return Gone([], [], [])
+    tasks, sql = _listed(ids), connection.exec_driver_sql
+    dropped = set(sql(f"SELECT token FROM s_task_uploads WHERE task_id IN ({tasks})").scalars())
+    if dropped:
+        sql(f"DELETE FROM s_task_uploads WHERE task_id IN ({tasks})")
+    sql(f"DELETE FROM s_attempts WHERE task_id IN ({tasks})")
+    sql(f"DELETE FROM s_tasks WHERE id IN ({tasks})")
+    results = ", ".join(f"'{RESULT}{task_id}'" for task_id in ids)
+    needed = set(sql(f"SELECT token FROM s_task_uploads WHERE token IN ({results})").scalars())
+    needed |= set(connection.execute(sa.select(TaskUpload.token).where(TaskUpload.token.in_(dropped))).scalars())
     unused = sorted(dropped - needed)
-    uploads = [token for token in unused if not token.startswith(_RESULT)]
-    connection.execute(sa.delete(Upload).where(Upload.token.in_(uploads)))
-    others = {int(token.removeprefix(_RESULT)) for token in unused if token.startswith(_RESULT)} - set(ids)
-    alive = set(connection.execute(sa.select(Task.id).where(Task.id.in_(others))).scalars()) if others else set()
-    results = [task_id for task_id in ids if f"{_RESULT}{task_id}" not in needed]
-    return _Gone(ids, [*results, *sorted(others - alive)], uploads)
+    uploads = [token for token in unused if not token.startswith(RESULT)]
+    if uploads:
+        connection.execute(sa.delete(Upload).where(Upload.token.in_(uploads)))
+    others = {int(token.removeprefix(RESULT)) for token in unused if token.startswith(RESULT)} - set(ids)
+    alive = set(sql(f"SELECT id FROM s_tasks WHERE id IN ({_listed(others)})").scalars()) if others else set()
+    mine = [task_id for task_id in ids if f"{RESULT}{task_id}" not in needed]
+    return Gone(ids, [*mine, *sorted(others - alive)], uploads)
+
+
+def _listed(ids: Iterable[int]) -> str:
+    return ", ".join(str(int(task_id)) for task_id in ids)
 
 
 def used_files(meta: Any, text: str, results: Path) -> set[str]:
@@ -182,7 +209,7 @@ def used_files(meta: Any, text: str, results: Path) -> set[str]:
     found = tokens(meta) if '"upload"' in text else set()
     root = json.dumps(str(results), ensure_ascii=False)[1:-1]
     if root in text:
-        found |= {f"{_RESULT}{number}" for number in re.findall(re.escape(root) + r"/\d+/(\d+)/", text)}
+        found |= {f"{RESULT}{number}" for number in re.findall(re.escape(root) + r"/\d+/(\d+)/", text)}
     return found
 
 

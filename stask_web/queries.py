@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,7 @@ from .status import Status
 
 M = TypeVar("M", bound=Any)
 #: The status where the index on the end is the one to use: SQLite would take that on the status, and read all of it.
-_STATUS: sa.ColumnElement[Any] = sa.literal_column("+s_tasks.status", StatusType)
+STATUS: sa.ColumnElement[Any] = sa.literal_column("+s_tasks.status", StatusType)
 
 
 class Query(Generic[M]):
@@ -224,53 +225,37 @@ def _count(connection: sa.Connection, condition: Any) -> int:
     return int(connection.execute(sa.select(sa.func.count(Task.id)).where(condition)).scalar_one())
 
 
-def board_counts(database: Database, midnight: datetime, day_ago: datetime) -> dict[str, int]:
-    """The numbers of the dashboard in one statement, for a page is drawn faster than six questions are asked.
-
-    :param midnight: when today began.
-    :param day_ago: the begin of the last 24 hours.
-    :returns: pending, running, completed_today, failed_24h, unseen (of those failures, not opened by anybody), total.
-    """
-    failed = (_STATUS == Status.FAILED, Task.finished_at >= day_ago)
-    parts = {
-        "pending": _number(sa.func.count(Task.id), Task.status == Status.PENDING),
-        "running": _number(sa.func.count(Task.id), Task.status == Status.RUNNING),
-        "completed_today": _number(sa.func.count(), _STATUS == Status.COMPLETED, Task.finished_at >= midnight),
-        "failed_24h": _number(sa.func.count(), *failed),
-        "unseen": _number(sa.func.count(), *failed, Task.seen_at.is_(None)),
-        "ended": sa.select(sa.func.coalesce(sa.func.sum(Stat.n - Stat.gone), 0)).scalar_subquery(),
-    }
-    with database.read() as connection:
-        row = connection.execute(sa.select(*(part.label(name) for name, part in parts.items()))).one()
-    found = {name: int(value) for name, value in row._mapping.items()}
-    return {**found, "total": found["pending"] + found["running"] + found.pop("ended")}
-
-
-def _number(what: Any, *conditions: Any) -> Any:
-    return sa.select(what).select_from(Task).where(*conditions).scalar_subquery()
-
-
 def last_tasks(database: Database, identifiers: Sequence[str]) -> dict[str, Task]:
     """The newest task of each worker: identifier -> task."""
     if not identifiers:
         return {}
-    newest = [
-        sa.select(sa.func.max(Task.id)).where(Task.identifier == identifier).scalar_subquery()
-        for identifier in identifiers
-    ]
     with database.session() as session:
-        return {task.identifier: task for task in session.scalars(sa.select(Task).where(Task.id.in_(newest)))}
+        found = session.scalars(_LAST_TASKS, {"identifiers": list(identifiers)})
+        return {task.identifier: task for task in found}
+
+
+_newest = sa.select(sa.func.max(Task.id)).where(Task.identifier == WorkerRecord.identifier)
+#: One look at the end of an index for each worker.
+_LAST_TASKS = sa.select(Task).where(
+    Task.id.in_(
+        sa.select(_newest.correlate(WorkerRecord).scalar_subquery()).where(
+            WorkerRecord.identifier.in_(sa.bindparam("identifiers", expanding=True))
+        )
+    )
+)
 
 
 def next_fires(database: Database) -> dict[str, datetime]:
     """When each worker's next schedule fires: identifier -> moment, without workers that have none."""
-    select = (
-        sa.select(Schedule.identifier, sa.func.min(Schedule.next_fire_at))
-        .where(Schedule.enabled, Schedule.next_fire_at.is_not(None))
-        .group_by(Schedule.identifier)
-    )
     with database.read() as connection:
-        return {identifier: moment for identifier, moment in connection.execute(select) if moment}
+        return {identifier: moment for identifier, moment in connection.execute(_NEXT_FIRES) if moment}
+
+
+_NEXT_FIRES = (
+    sa.select(Schedule.identifier, sa.func.min(Schedule.next_fire_at))
+    .where(Schedule.enabled, Schedule.next_fire_at.is_not(None))
+    .group_by(Schedule.identifier)
+)
 
 
 def running_tasks(database: Database, limit: int = 100) -> list[Task]:
@@ -295,6 +280,13 @@ def live_processes(database: Database, lease: float) -> list[Process]:
     since = datetime.fromtimestamp(time.time() - lease, UTC)
     with database.session() as session:
         return list(session.scalars(sa.select(Process).where(Process.beat_at >= since).order_by(Process.started_at)))
+
+
+def is_any_alive(database: Database, lease: float) -> bool:
+    """Whether any supervisor gave a sign of life within the lease."""
+    since = datetime.fromtimestamp(time.time() - lease, UTC)
+    with database.read() as connection:
+        return connection.execute(sa.select(Process.id).where(Process.beat_at >= since).limit(1)).first() is not None
 
 
 #: How many completed runs an action must have before we speak of its usual duration, and over how many days.
@@ -342,21 +334,32 @@ def hourly(database: Database, hours: int = 24, now: datetime | None = None) -> 
     is_known = time.monotonic() < until and [row["hour"] for row in known] == [row["hour"] for row in rows]
     if is_known:
         rows[:-1] = [{**row} for row in known[:-1]]
-    ended = sa.type_coerce(Task.finished_at, sa.Double)
-    since: Any = (ended - start.timestamp()) / 3600
-    # SQLite cuts when it casts and may lack floor(); the others round when they cast.
-    number = sa.cast(since if database.dialect == "sqlite" else sa.func.floor(since), sa.Integer).label("number")
-    select = (
-        sa.select(number, Task.status, sa.func.count())
-        .where(_STATUS.in_([Status.COMPLETED, Status.FAILED]), Task.finished_at >= (end if is_known else start))
-        .group_by("number", Task.status)
-    )
+    select = _by_hour(database.dialect == "sqlite")
     with database.read() as connection:
-        for index, status, n in connection.execute(select):
+        begins = {"start": start.timestamp(), "since": end if is_known else start}
+        for index, status, n in connection.execute(select, begins):
             rows[min(int(index), hours - 1)][Status(status).text] += int(n)
     if not is_known:
         _hours[database] = (time.monotonic() + _HOURS_FOR, [{**row} for row in rows])
     return rows
+
+
+@cache
+def _by_hour(cuts: bool) -> sa.Select[Any, Any, Any]:
+    """Ends by the hour from ``start`` on, of those since ``since``.
+
+    :param cuts: whether the database cuts when it casts, as SQLite does, which may lack floor(); the others round.
+    """
+    hours: Any = (sa.type_coerce(Task.finished_at, sa.Double) - sa.bindparam("start", type_=sa.Double)) / 3600
+    number = sa.cast(hours if cuts else sa.func.floor(hours), sa.Integer).label("number")
+    return (
+        sa.select(number, Task.status, sa.func.count())
+        .where(
+            STATUS.in_([Status.COMPLETED, Status.FAILED]),
+            Task.finished_at >= sa.bindparam("since", type_=Task.finished_at.type),
+        )
+        .group_by("number", Task.status)
+    )
 
 
 def with_user(select: sa.Select[Any], user_id: Any) -> sa.Select[Any]:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
 
 from .discovery import class_name
@@ -103,6 +102,8 @@ class Roster:
         stored = dict(record.settings or {}) if record else {}
         sealed = stored.pop(_SEALED, None)
         if sealed:
+            from pydantic import SecretStr  # loaded with the first secret, see stask_web.typed
+
             found = self.state.vault.open(sealed.encode())
             put_secrets(stored, {path: SecretStr(secret) for path, secret in found.items()})
         return stored

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine.default import DefaultDialect
 
 from .models import Stat, Task
@@ -98,10 +97,16 @@ def count_endings(connection: sa.Connection, key: CountKey, *, n: int = 0, gone:
     row = dict(zip(("day", "identifier", "action", "status"), key, strict=True))
     more = {"n": Stat.n + n, "gone": Stat.gone + gone, "seconds": Stat.seconds + seconds}
     values = {**row, "n": n, "gone": gone, "seconds": seconds}
+    # Only the dialect in use: each loads all of its drivers' modules, 1 MB and more.
     if connection.dialect.name in ("mysql", "mariadb"):
+        from sqlalchemy.dialects import mysql
+
         connection.execute(mysql.insert(Stat).values(values).on_duplicate_key_update(more))
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
     connection.execute(insert(Stat).values(values).on_conflict_do_update(index_elements=list(row), set_=more))
 
 

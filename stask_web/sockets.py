@@ -28,7 +28,7 @@ MARK = "stask=1"
 
 THREADS_FOR_PAGES = 16
 SOCKETS_WITHOUT_POOL = 1000
-LISTS_OF_A_CLIENT = 20
+LISTS_OF_A_CLIENT = 100
 TASKS_OF_A_CLIENT = 200
 
 _log = logging.getLogger(__name__)

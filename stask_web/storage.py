@@ -79,8 +79,12 @@ class Storage:
         return self.make_result_dir(task_id) / safe_name(name)
 
     def delete_results(self, task_id: int) -> None:
-        """Remove all files of one task."""
-        shutil.rmtree(self.result_dir(task_id), ignore_errors=True)
+        """Remove all files of one task.
+
+        :raises OSError: not all could be removed.
+        """
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.result_dir(task_id))
 
     # Uploads, as a whole
 

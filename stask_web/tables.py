@@ -142,7 +142,7 @@ def read_table(path: Path | str, delimiter: str = "auto") -> Table:
     :raises TableError: the file is empty, is no text, has two columns of one name, or no row below its header.
     """
     path = Path(path)
-    encoding = _encoding(path)
+    encoding = encoding_of(path)
     with path.open(encoding=encoding, newline="", errors="replace") as source:
         first = source.readline(_BLOCK)
     told = re.fullmatch(r"sep=(.)\s*", first)
@@ -287,8 +287,11 @@ def _guess_delimiter(path: Path, encoding: str, skip: int) -> str:
     return max(DELIMITERS, key=score)
 
 
-def _encoding(path: Path) -> str:
-    """By its mark, else UTF-8 when all of the file is, else the code page that reads most like language."""
+def encoding_of(path: Path) -> str:
+    """By its mark, else UTF-8 when all of the file is, else the code page that reads most like language.
+
+    :raises TableError: it is empty, holds binary data, or mixes encodings.
+    """
     with path.open("rb") as source:
         head = source.read(_BLOCK)
     if not head.strip(b"\0 \t\r\n\xef\xbb\xbf\xff\xfe"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response
 
+from . import logfile
 from .errors import STaskError
 from .journal import Journal
 from .models import Task
@@ -71,9 +72,9 @@ def read_level(level: str) -> str:
 def log_response(journal: Journal, task_id: int, format: str) -> Response:
     """A journal as a file to download, streamed in constant memory."""
     if format == "jsonl":
-        body, kind, ending = journal.jsonl(), "application/x-ndjson", "jsonl"
+        body, kind, ending = logfile.jsonl(journal), "application/x-ndjson", "jsonl"
     else:
-        body, kind, ending = journal.text(), "text/plain", "log"
+        body, kind, ending = logfile.text(journal), "text/plain", "log"
     response = Response(body, content_type=f"{kind}; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="task-{task_id}.{ending}"'
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -12,18 +12,17 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pydantic import BaseModel
-
 from .errors import IllegalMove, InvalidOptions, STaskError, UnknownAction
 from .models import Task, to_epoch
 from .options import ActionSpec, check_model, defaults_of, dry_run_field, errors_of, guard_secrets, options_model
 from .progress import Report
-from .rules import last_within, read_rule
 from .services import Services
 from .status import PRIORITIES, Status
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from pydantic import BaseModel
 
 PREFIX = "task_"
 _ATTRIBUTE = "__stask_action__"
@@ -367,6 +366,8 @@ class BaseWorker(TaskInterface):
         schedule = self.get_schedule()
         if schedule["enabled"] is not True:
             return False
+        from .rules import last_within, read_rule  # only who has a schedule needs them
+
         moment = time.time() if now is None else to_epoch(now)
         zone = str(schedule.get("timezone") or default_zone())
         return last_within(read_rule(schedule, zone), zone, moment // 60 * 60 - 0.001, moment) is not None

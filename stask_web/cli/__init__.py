@@ -1,11 +1,11 @@
 """The commands ``flask stask ...``: thin, they go through the same door as the pages.
 
-The extension adds :data:`stask_group` to the app's commands. Each module adds its own commands to it when imported.
+The extension adds :data:`stask_group` to the app's commands. Each module adds its own commands to it when one of them
+is asked for.
 """
 
 from __future__ import annotations
 
-from . import database, inspection, schedules, serve, tasks, users, workers
-from .group import stask_group
+from .group import load, stask_group
 
-__all__ = ["database", "inspection", "schedules", "serve", "stask_group", "tasks", "users", "workers"]
+__all__ = ["load", "stask_group"]

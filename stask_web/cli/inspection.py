@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .. import logfile
 from ..formatting import ago, clock, counts_text, duration, look, outcome, task_json, task_title
 from ..journal import Journal
 from ..models import Task
@@ -93,7 +94,7 @@ def log(task_id: int, follow: bool, as_json: bool) -> None:
     elif follow:
         _follow(state, task, journal)
     else:
-        for piece in journal.text():
+        for piece in logfile.text(journal):
             click.echo(piece, nl=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ from ..text import clean
 from .pen import Pen
 
 REFUSED = "refused.csv"
+#: Bytes of a file up to which its checksum is worth the time.
+DIGEST_LIMIT = 1024**3
 Tell = Callable[[Claim, dict[str, Any]], None]
 #: Columns of ours in it; a mended one that is imported again has them already.
 ADDED = ("reason", "line")
@@ -179,8 +182,15 @@ class TaskRun:
         files = []
         for path_text, kind in found.items():
             path = Path(path_text)
-            files.append({"name": path.name, "path": path_text, "size": path.stat().st_size, "kind": kind})
+            size = path.stat().st_size
+            digest = {"sha256": _digest(path)} if size <= DIGEST_LIMIT else {}
+            files.append({"name": path.name, "path": path_text, "size": size, "kind": kind, **digest})
         return files or None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def at_row(processed: int | None, total: int | None) -> str:

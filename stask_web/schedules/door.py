@@ -9,13 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .. import rules
 from ..creation import Creation, Order
 from ..errors import InvalidOptions, InvalidSchedule, ScheduleNotFound, STaskError
 from ..models import Schedule, Task, TaskUpload, to_json
 from ..options import ActionSpec, dump, validate
 from ..pruning import used_files
 from ..rows import note_files, pencil_of
-from ..rules import Rule, find_zone, next_after, read_rule
 from ..state import State
 from ..status import PRIORITIES
 from ..text import clean
@@ -71,8 +71,8 @@ class Schedules:
         """What is wrong with a schedule right now, as a sentence; None when it will start its task."""
         schedule = self._loaded(schedule)
         try:
-            find_zone(schedule.timezone)
-            read_rule(schedule.rule, schedule.timezone)
+            rules.find_zone(schedule.timezone)
+            rules.read_rule(schedule.rule, schedule.timezone)
             load_action(self.state, schedule)
         except InvalidOptions as error:
             return error.message if isinstance(error, InvalidSchedule) else f"Its options do not fit. {error.message}"
@@ -121,7 +121,7 @@ class Schedules:
             "action": spec.name,
             "title": clean(title, 190),
             "rule": dict(read.data),
-            "timezone": find_zone(zone).key,
+            "timezone": rules.find_zone(zone).key,
             "enabled": enabled,
             "priority": _priority(priority),
             "meta": meta,
@@ -158,7 +158,7 @@ class Schedules:
         on = old.enabled if enabled is None else enabled
         last = old.last_fire_at.timestamp() if old.last_fire_at is not None else 0.0
         read, first = _read(rule or old.rule, zone, on, max(time.time(), last))
-        values: dict[str, Any] = {"rule": dict(read.data), "timezone": find_zone(zone).key, "enabled": on}
+        values: dict[str, Any] = {"rule": dict(read.data), "timezone": rules.find_zone(zone).key, "enabled": on}
         if data is not None:
             values |= self._options(old, data)
         if old.owner is not None:
@@ -275,11 +275,11 @@ class Schedules:
         self.sync(identifier)
 
 
-def _read(rule: Mapping[str, Any], zone: str, enabled: bool, now: float) -> tuple[Rule, float | None]:
+def _read(rule: Mapping[str, Any], zone: str, enabled: bool, now: float) -> tuple[rules.Rule, float | None]:
     """A rule, and when it fires first: None when it is turned off or started by hand."""
-    find_zone(zone)
-    read = read_rule(rule, zone)
-    first = next_after(read, zone, now) if enabled else None
+    rules.find_zone(zone)
+    read = rules.read_rule(rule, zone)
+    first = rules.next_after(read, zone, now) if enabled else None
     if enabled and first is None and read.data["type"] == "once":
         raise InvalidSchedule({"datetime": "This moment has passed. Choose one that is to come."})
     return read, first

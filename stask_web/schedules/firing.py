@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from .. import rules
 from ..creation import Creation, NewTask, Order
 from ..database import BUSY_TIMEOUT
 from ..errors import AlreadyRunning, DatabaseBusy, InvalidSchedule, STaskError, WorkerInactive
 from ..models import Schedule
 from ..options import ActionSpec, load
-from ..rules import Rule, find_zone, last_within, next_after, read_rule
 from ..state import State
 from ..text import clean
 
@@ -113,8 +113,8 @@ class Firing:
         old = _epoch(schedule.next_fire_at)
         if old is not None and old <= now:
             return  # due, or missed: that is for fire
-        rule = read_rule(schedule.rule, schedule.timezone)
-        new = next_after(rule, schedule.timezone, max(now, _epoch(schedule.last_fire_at) or 0.0))
+        rule = rules.read_rule(schedule.rule, schedule.timezone)
+        new = rules.next_after(rule, schedule.timezone, max(now, _epoch(schedule.last_fire_at) or 0.0))
         if new != old:
             same = Schedule.next_fire_at.is_(None) if old is None else Schedule.next_fire_at == old
             with self._state.database.write(wait=self._wait) as connection:
@@ -139,7 +139,7 @@ class Firing:
         if schedule is None:
             return None
         try:
-            rule = read_rule(schedule.rule, schedule.timezone)
+            rule = rules.read_rule(schedule.rule, schedule.timezone)
             due = _look_at(schedule, rule, at, now)
         except InvalidSchedule as error:
             self._break(schedule_id, at, f"Its rule cannot be read. {error.message}")
@@ -210,16 +210,16 @@ def load_action(state: State, schedule: Schedule) -> tuple[ActionSpec, Any]:
     return spec, load(spec, schedule.meta or {}, secrets, state.storage.upload_path)
 
 
-def _look_at(schedule: Schedule, rule: Rule, due: float, now: float) -> _Due:
+def _look_at(schedule: Schedule, rule: rules.Rule, due: float, now: float) -> _Due:
     """Which instant to fire for: of all that were missed, the newest, if it is not too late."""
     zone = schedule.timezone
-    find_zone(zone)
-    instant = last_within(rule, zone, max(due, now - CATCH_UP), now)
+    rules.find_zone(zone)
+    instant = rules.last_within(rule, zone, max(due, now - CATCH_UP), now)
     if instant is None and now - due < CATCH_UP:
         instant = due
     if instant is not None and instant <= (_epoch(schedule.last_fire_at) or 0.0):
         instant = None
-    return _Due(schedule, due, instant, next_after(rule, zone, now))
+    return _Due(schedule, due, instant, rules.next_after(rule, zone, now))
 
 
 def _move_on(connection: sa.Connection, schedule_id: int, due: float, to: float | None) -> bool:
@@ -233,4 +233,4 @@ def _epoch(moment: datetime | None) -> float | None:
 
 
 def _clock(at: float | None, schedule: Schedule) -> str:
-    return "?" if at is None else f"{datetime.fromtimestamp(at, find_zone(schedule.timezone)):%Y-%m-%d %H:%M}"
+    return "?" if at is None else f"{datetime.fromtimestamp(at, rules.find_zone(schedule.timezone)):%Y-%m-%d %H:%M}"

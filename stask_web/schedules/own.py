@@ -14,11 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from .. import rules
 from ..errors import InvalidSchedule, STaskError
 from ..models import Schedule, to_json
 from ..options import dump, validate
 from ..queries import worker_records
-from ..rules import find_zone, next_after, read_rule
 from ..state import State
 from ..text import clean
 from ..worker import BaseWorker
@@ -64,8 +64,8 @@ def _wanted(state: State, identifier: str) -> dict[str, Any] | None:
         "last_error": None,
     }
     try:
-        find_zone(zone)
-        rule = read_rule(config, zone)
+        rules.find_zone(zone)
+        rule = rules.read_rule(config, zone)
         row["rule"] = dict(rule.data)
         row["action"] = _action(cls, config)
         options = validate(state.tasks.spec(identifier, row["action"]), _options(config), check_choices=False)
@@ -103,7 +103,7 @@ def _store(state: State, identifier: str, wanted: dict[str, Any] | None, row: Sc
     last = row.last_fire_at.timestamp() if row is not None and row.last_fire_at is not None else 0.0
     first, zone = None, wanted["timezone"]
     if wanted["enabled"] and not broken:
-        first = next_after(read_rule(wanted["rule"], zone), zone, max(now, last))
+        first = rules.next_after(rules.read_rule(wanted["rule"], zone), zone, max(now, last))
     values = {**wanted, "secrets": state.vault.seal(secrets), "next_fire_at": first, "updated_at": now}
     try:
         with state.database.write() as connection:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from .. import news
+from .. import listing, news
 from ..formatting import action_specs_of, number
 from ..language import tr, trn
 from ..models import Task, WorkerRecord
-from ..queries import hourly, live_processes, recent_tasks, worker_records
+from ..queries import hourly, worker_records
 from ..state import State, current_state
 from .charts import HourBar, hour_bars
 from .page import render
 from .shown import show_all
-from .visitor import need, partial, visitor, wants_json
+from .visitor import around_now, need, partial, visitor, wants_json
 from .widgets import widgets
 
 RECENT = 8
@@ -67,11 +68,12 @@ def dashboard() -> ResponseReturnValue:
             counts=counts, workers=[record.identifier for record in records], recent=[t.json for t in recent["tasks"]]
         )
     find = request.args.get("find", "").strip()
-    records = worker_records(state.database, active_only=True)
+    known = worker_records(state.database)
+    records = [record for record in known if record.active]
     return render(
         "dashboard/page.html",
         "dashboard",
-        banner=_banner(state, counts),
+        banner=_banner(state, counts, known),
         counts=_strip(counts),
         widgets=widgets(state, [record for record in records if _matches(record, find)]),
         find=find,
@@ -91,7 +93,7 @@ def _matches(record: WorkerRecord, find: str) -> bool:
 def _recent(state: State) -> dict[str, Any]:
     person = visitor()
     select = person.policy.visible(_all_tasks(), person.user)
-    rows = recent_tasks(state.database, RECENT, select)
+    rows = listing.page(state.database, select, size=RECENT).rows
     return {
         "tasks": show_all(state, rows),
         "list_filter": RECENT_FILTER,
@@ -118,18 +120,18 @@ def _strip(counts: dict[str, int]) -> list[Count]:
     ]
 
 
-def _banner(state: State, counts: dict[str, int]) -> Banner | None:
+def _banner(state: State, counts: dict[str, int], known: Sequence[WorkerRecord]) -> Banner | None:
     """The worst of what is wrong; what only an admin can mend is told to admins only."""
     admin = visitor().may("manage_workers")
     if admin and not _storage_is_there(state):
         words = tr("Uploads, logs and results need a folder that this program may write to:")
         return Banner(tr("Files cannot be kept"), words, str(state.storage.root))
     waiting = counts["pending"] and state.settings.engine == "database"
-    if waiting and not live_processes(state.database, state.settings.lease):
+    if waiting and not around_now().alive:
         words = tr("Your tasks are kept and start by themselves when it is back.")
         how = (tr("Start it with"), "flask stask work") if admin else ("", "")
         return Banner(tr("No worker process is running"), f"{words} {how[0]}".strip(), how[1])
-    new = _new_workers(state) if admin else 0
+    new = _new_workers(state, known) if admin else 0
     if new:
         words = trn("One new worker was found", "%(num)s new workers were found", new, num=number(new))
         return Banner(
@@ -138,9 +140,9 @@ def _banner(state: State, counts: dict[str, int]) -> Banner | None:
     return None
 
 
-def _new_workers(state: State) -> int:
+def _new_workers(state: State, known: Sequence[WorkerRecord]) -> int:
     """How many worker classes nobody has decided about yet."""
-    return len(state.registry.classes().keys() - {record.identifier for record in worker_records(state.database)})
+    return len(state.registry.classes().keys() - {record.identifier for record in known})
 
 
 def _storage_is_there(state: State) -> bool:

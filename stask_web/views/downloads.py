@@ -14,6 +14,12 @@ from ..tasklog import log_response
 from .visitor import the_task
 
 FORMATS = ("text", "jsonl")
+#: What was made by an action is data: a browser neither guesses what it is nor runs it nor keeps it.
+SEALED = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, no-store",
+}
 
 
 def register(bp: Blueprint) -> None:
@@ -35,8 +41,7 @@ def result(task_id: int) -> ResponseReturnValue:
 def file(task_id: int, number: int) -> ResponseReturnValue:
     """One of the files that the task made, by its number."""
     task = the_task(task_id, "download")
-    files = task.files or []
-    return _send(current_state(), task, files[number] if number < len(files) else None)
+    return _send(current_state(), task, _record(task, number))
 
 
 def log_download(task_id: int) -> ResponseReturnValue:
@@ -51,16 +56,30 @@ def log_download(task_id: int) -> ResponseReturnValue:
 def _send(state: State, task: Task, record: dict[str, Any] | None) -> Response:
     if record is None:
         abort(404)
-    path = _inside(state, task, Path(record["path"]))
-    if path is None or not path.is_file():
+    path = _place(state, task, record)
+    if path is None:
         abort(410)
     answer = send_file(
         path, mimetype="application/octet-stream", as_attachment=True, download_name=record["name"], max_age=0
     )
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    answer.headers["Cache-Control"] = "private, no-store"
+    answer.headers.update(SEALED)
     return answer
+
+
+def place_of(state: State, task: Task, number: int) -> tuple[dict[str, Any] | None, Path | None]:
+    """What the task recorded of a file, and where it is; None for what there is not, or not any more."""
+    record = _record(task, number)
+    return record, None if record is None else _place(state, task, record)
+
+
+def _record(task: Task, number: int) -> dict[str, Any] | None:
+    files = task.files or []
+    return files[number] if number < len(files) else None
+
+
+def _place(state: State, task: Task, record: dict[str, Any]) -> Path | None:
+    path = _inside(state, task, Path(record["path"]))
+    return path if path is not None and path.is_file() else None
 
 
 def _inside(state: State, task: Task, path: Path) -> Path | None:

@@ -48,11 +48,18 @@ def facts_of(shown: Shown, tries: Sequence[Attempt]) -> list[Fact]:
 
 def files_of(state: State, shown: Shown) -> list[list[Fact]]:
     """What is known of each uploaded file that it was started with."""
-    found = []
-    for upload in uploads_by_token(state.database, tokens(shown.task.meta)):
-        facts = [Fact(tr("File"), upload.name), Fact(tr("Size"), human_size(upload.size))]
-        found.append([*facts, Fact("SHA-256", upload.sha256, True)] if upload.sha256 else facts)
-    return found
+    uploads = uploads_by_token(state.database, tokens(shown.task.meta))
+    return [_of_file(upload.name, human_size(upload.size), upload.sha256) for upload in uploads]
+
+
+def made_by(shown: Shown) -> list[list[Fact]]:
+    """What is known of each file that the task made, where that is more than stands in the list of files."""
+    return [_of_file(file.name, file.size, file.sha256) for file in shown.files if file.sha256]
+
+
+def _of_file(name: str, size: str, sha256: str | None) -> list[Fact]:
+    facts = [Fact(tr("File"), name), Fact(tr("Size"), size)]
+    return [*facts, Fact("SHA-256", sha256, True)] if sha256 else facts
 
 
 def options_of(shown: Shown) -> list[Fact]:

@@ -26,6 +26,7 @@ _SHAPES: dict[str, str] = {
     "file": '<path d="M9.2 1.8H4.6a1.2 1.2 0 0 0-1.2 1.2v10a1.2 1.2 0 0 0 1.2 1.2h6.8a1.2 1.2 0 0 0 1.2-1.2V5.2z"/><path d="M9.2 2v3.2h3.2"/>',
     "globe": '<circle cx="8" cy="8" r="6"/><path d="M2.2 8h11.6M8 2c2 2 2.6 4 2.6 6S10 12 8 14c-2-2-2.6-4-2.6-6S6 4 8 2z"/>',
     "info": '<circle cx="8" cy="8" r="6"/><path d="M8 7.4v3.4M8 5.2v.1"/>',
+    "keyboard": '<rect x="1.6" y="3.8" width="12.8" height="8.4" rx="1.6"/><path d="M4.2 6.6h.1M6.8 6.6h.1M9.4 6.6h.1M12 6.6h.1M5 9.6h6"/>',
     "list": '<path d="M5.6 4h8M5.6 8h8M5.6 12h8M2.4 4h.1M2.4 8h.1M2.4 12h.1"/>',
     "log": '<path d="M2.4 3.6h11.2M2.4 6.6h7.2M2.4 9.6h11.2M2.4 12.6h5.2"/>',
     "menu": '<path d="M3.4 8h.1M8 8h.1M12.6 8h.1" stroke-width="2.2"/>',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -22,8 +23,23 @@ from .visitor import Visitor, known_visitor, running_now, visitor
 
 THEMES = ("system", "light", "dark")
 TRAY = 5
-#: What only the pages of one section need of CSS.
-STYLES: dict[str, Sequence[str]] = {}
+#: What pages need of CSS beside ``stask.css``: names in ``static/css``, by the folder of the template, else by the
+#: section. ``host`` are the host's own pages. What a dialog needs it names itself, ``data-style``.
+STYLES: dict[str, Sequence[str]] = {
+    "dashboard": ("widgets", "dashboard"),
+    "host": ("widgets",),
+    "launch": ("form",),
+    "task": ("task",),
+    "tasks": ("list",),
+    "workers": ("widgets", "workers"),
+}
+#: The behaviours in ``static/js`` that a page is sure to need: they come with it and not after it, see ``parts.js``.
+SCRIPTS: dict[str, Sequence[str]] = {
+    "dashboard": ("hours",),
+    "launch": ("forms",),
+    "task": ("logs",),
+    "tasks": ("rows",),
+}
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 
 
@@ -37,15 +53,24 @@ class NavItem(NamedTuple):
     key: str
 
 
+class Key(NamedTuple):
+    """One line of the help on keys."""
+
+    keys: tuple[str, ...]
+    words: str
+
+
 class Ui:
     """Given to every template as ``ui``.
 
     :param section: which entry of the navigation is current.
     :param person: who looks; None on a page for nobody, such as an error before signing in.
+    :param area: the folder of the page's template.
     """
 
-    def __init__(self, section: str = "", person: Visitor | None = None) -> None:
+    def __init__(self, section: str = "", person: Visitor | None = None, area: str = "") -> None:
         self.section = section
+        self.area = area
         self.person = person
         self.state: State = current_state()
 
@@ -77,8 +102,13 @@ class Ui:
 
     @property
     def styles(self) -> Sequence[str]:
-        """The stylesheets of this section's pages, beside ``stask.css``: names in ``static/css``, without ending."""
-        return STYLES.get(self.section, ())
+        """The stylesheets of this page beside ``stask.css``: names in ``static/css``, without ending."""
+        return STYLES.get(self.area) or STYLES.get(self.section, ())
+
+    @property
+    def scripts(self) -> Sequence[str]:
+        """The behaviours of this page beside those of all: names in ``static/js``, without ending."""
+        return SCRIPTS.get(self.area) or SCRIPTS.get(self.section, ())
 
     @property
     def embedded(self) -> bool:
@@ -123,6 +153,32 @@ class Ui:
         return entries if self.person is not None else []
 
     @property
+    def keys(self) -> list[tuple[str, list[Key]]]:
+        """The help on keys: titles, and what each key does. Only keys that lead where this person may go."""
+        return [
+            (tr("Go to"), [Key((item.key,), item.word) for item in self.nav if item.key]),
+            (
+                tr("On a page"),
+                [
+                    Key(("/",), tr("Search")),
+                    Key(("R",), tr("To “Run again”, where there is one; else load the page anew")),
+                    Key(("?",), tr("Show these keys")),
+                    Key(("Esc",), tr("Close what is open")),
+                ],
+            ),
+            (
+                tr("In the list of tasks"),
+                [
+                    Key(("J", "K"), tr("Next and previous task")),
+                    Key(("Enter",), tr("Open the task")),
+                    Key(("X",), tr("Choose the task")),
+                    Key(("Shift", tr("Click")), tr("Choose all from the last chosen one on")),
+                    Key(("Esc",), tr("Choose none")),
+                ],
+            ),
+        ]
+
+    @property
     def theme(self) -> str:
         """The chosen theme: light, dark or system."""
         chosen = request.cookies.get("stask_theme", "system")
@@ -164,6 +220,7 @@ class Ui:
             "csrf": self.token,
             "log-url": f"{self.home}tasks/0/log",
             "theme": self.theme,
+            "utc-offset": str(_utc_offset()),
             "offline": tr("The site did not answer. What you typed is kept; try again."),
             "ago-words": json.dumps(age_words(), ensure_ascii=False),
         }
@@ -188,6 +245,12 @@ class Ui:
         return self.person is not None and self.person.may(permission, target)
 
 
+def _utc_offset() -> int:
+    """Minutes that the clock of this page is ahead of UTC now."""
+    offset = datetime.now(UTC).astimezone(reader().zone).utcoffset()
+    return round(offset.total_seconds() / 60) if offset is not None else 0
+
+
 def draw(template: str, ui: Ui | None, **context: Any) -> str:
     """A template of ours with what each of them uses: ``ui``, and ``tr`` and ``trn`` for its texts."""
     return render_template(f"stask_web/{template}", ui=ui, tr=tr, trn=trn, **context)
@@ -198,7 +261,7 @@ def render(template: str, section: str = "", **context: Any) -> str:
 
     :param section: see :class:`Ui`.
     """
-    return draw(template, Ui(section, visitor()), **context)
+    return draw(template, Ui(section, visitor(), template.partition("/")[0]), **context)
 
 
 def render_message(status: int, words: Any, code: str | None = None, note: str | None = None) -> str:

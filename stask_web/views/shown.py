@@ -32,7 +32,7 @@ from ..queries import place_in_queue
 from ..state import State
 from ..status import Status
 from .icons import icon
-from .visitor import Visitor, may_start_again, visible, visitor
+from .visitor import Visitor, around_now, may_start_again, visible, visitor
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class ShownFile:
     size: str
     url: str
     kind: str
+    number: int
+    sha256: str = ""
 
     @property
     def verb(self) -> str:
@@ -196,7 +198,8 @@ class Shown:
                 if is_result
                 else url_for("stask.file", task_id=self.id, number=index)
             )
-            found.append(ShownFile(file["name"], human_size(file["size"]), url, file["kind"]))
+            size, digest = human_size(file["size"]), file.get("sha256", "")
+            found.append(ShownFile(file["name"], size, url, file["kind"], index, digest))
         return sorted(found, key=lambda file: ("result", "refused", "file").index(file.kind))
 
     @property
@@ -223,7 +226,7 @@ def show_all(state: State, tasks: Iterable[Task], *, places: bool = False) -> li
     numbers = news.newest_numbers(state, found)
     alive = True
     if any(task.status == Status.PENDING for task in found):
-        alive = news.around(state).alive
+        alive = around_now().alive
     shown = []
     for task in found:
         news.newest(state, task, numbers.get(task.id))

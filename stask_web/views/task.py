@@ -11,12 +11,15 @@ from flask import Blueprint, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import DatabaseBusy
+from ..formatting import priority_word
 from ..forms import ASK
+from ..language import tr
 from ..models import Attempt, Task
 from ..queries import attempts
 from ..state import State, current_state
 from ..status import Status
-from .facts import facts_of, files_of, options_of, report_of
+from .downloads import place_of
+from .facts import facts_of, files_of, made_by, options_of, report_of
 from .page import render
 from .pagelog import page_log
 from .shown import Shown, show
@@ -68,22 +71,22 @@ def cancel(task_id: int) -> ResponseReturnValue:
     if not wants_json():
         return _back(task_id)
     may_undo = waiting and visitor().may("retry", fresh)
-    undo = {"url": url_for("stask.retry", task_id=task_id), "label": "Undo"} if may_undo else None
-    return _done(fresh, "Withdrawn." if waiting else "Stopping…", undo)
+    undo = {"url": url_for("stask.retry", task_id=task_id), "label": tr("Undo")} if may_undo else None
+    return _done(fresh, tr("Withdrawn.") if waiting else tr("Stopping…"), undo)
 
 
 def retry(task_id: int) -> ResponseReturnValue:
     """Start a failed or stopped task again."""
     row = the_task(task_id, "retry")
     fresh = tasks_of(current_state()).retry(row)
-    return _done(fresh, "Started again.") if wants_json() else _back(task_id)
+    return _done(fresh, tr("Started again.")) if wants_json() else _back(task_id)
 
 
 def start_now(task_id: int) -> ResponseReturnValue:
     """Let a task that waits for a time, or for its next attempt, start at once."""
     row = the_task(task_id, "retry")
     fresh = tasks_of(current_state()).start_now(row)
-    return _done(fresh, "It starts now.") if wants_json() else _back(task_id)
+    return _done(fresh, tr("It starts now.")) if wants_json() else _back(task_id)
 
 
 def priority(task_id: int) -> ResponseReturnValue:
@@ -92,7 +95,11 @@ def priority(task_id: int) -> ResponseReturnValue:
     sent = request.get_json(silent=True) if request.is_json else request.form
     wanted = sent.get("priority") if isinstance(sent, Mapping) else None
     fresh = tasks_of(current_state()).prioritise(row, str(wanted or ""))
-    return _done(fresh, f"Its priority is {fresh.priority} now.") if wants_json() else _back(task_id)
+    return (
+        _done(fresh, tr("Its priority is %(priority)s now.", priority=priority_word(fresh.priority).lower()))
+        if wants_json()
+        else _back(task_id)
+    )
 
 
 def _back(task_id: int) -> ResponseReturnValue:
@@ -126,6 +133,7 @@ def _context(state: State, shown: Shown, *, with_log: bool) -> dict[str, Any]:
     tries = attempts(state.database, row.id)
     chosen = _chosen(tries)
     sees_log, sees_options = person.may("view_log", row), person.may("view_options", row)
+    gone = {file.number for file in shown.files if place_of(state, row, file.number)[1] is None}
     context: dict[str, Any] = {
         "t": shown,
         "worker": state.registry.get(row.identifier),
@@ -135,6 +143,9 @@ def _context(state: State, shown: Shown, *, with_log: bool) -> dict[str, Any]:
         "facts": facts_of(shown, tries),
         "options": options_of(shown) if sees_options else [],
         "uploads": files_of(state, shown) if sees_options else [],
+        "made": made_by(shown),
+        "gone": gone,
+        "foot_files": [file for file in shown.files if file.number not in gone and file.kind != "file"],
         "sees_log": sees_log,
         "with_log": with_log,
         **_again(shown),

@@ -11,6 +11,7 @@ from typing import Any, cast
 from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
+from .. import news
 from ..access import AccessPolicy, name_of
 from ..formatting import action_spec
 from ..models import Task, WorkerRecord
@@ -21,6 +22,7 @@ from ..worker import find_spec
 
 _KEY = "stask.visitor"
 _RUNNING = "stask.running"
+_AROUND = "stask.around"
 
 
 class Visitor:
@@ -146,6 +148,14 @@ def running_now() -> list[Task]:
     found: list[Task] | None = request.environ.get(_RUNNING)
     if found is None:
         found = request.environ[_RUNNING] = running_tasks(current_state().database)
+    return found
+
+
+def around_now() -> news.Around:
+    """What is the same for all tasks, asked for once a request: the banner, the widgets and the rows all need it."""
+    found: news.Around | None = request.environ.get(_AROUND)
+    if found is None:
+        found = request.environ[_AROUND] = news.around(current_state())
     return found
 
 

@@ -1,13 +1,19 @@
-"""Widgets: what a worker shows on the dashboard. A broken one gets a card of its own and never breaks the page."""
+"""Widgets: what a worker shows on the dashboard. A broken one gets a card of its own and never breaks the page.
+
+Nor does a slow one: a widget of the worker's own making that took longer than :data:`SLOW` is from then on left out of
+pages, and its card says so until the page has fetched it by itself.
+"""
 
 from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from flask import request, url_for
 from markupsafe import Markup
@@ -23,17 +29,23 @@ from ..readers import choose_reader
 from ..state import State, current_state
 from ..status import Status
 from ..text import clean
+from ..worker import BaseWorker
 from .own_templates import render_own
 from .page import Ui, draw
 from .shown import Shown, fits_dialog, show_all
-from .visitor import Visitor, ask_visitor, known_visitor, running_now, visitor
+from .visitor import Visitor, ask_visitor, known_visitor, partial, running_now, visitor
 
 log = logging.getLogger(__name__)
 
 #: How long a widget shows how its last task ended, before it goes back to rest.
 FRESH = timedelta(hours=1)
 BUTTONS = 2
+#: Seconds that a worker may take to draw its widget within a page, and that all of them together may take.
+SLOW, SLOW_TOGETHER = 0.2, 0.5
+#: Seconds for which it is remembered that one was slow.
+SLOW_FOR = 300.0
 _KEY = "stask.widgets"
+_slow: WeakKeyDictionary[type[Any], float] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class Widget:
     :param task: the task that it shows, None at rest.
     :param last: the last task that ended, for the line at rest.
     :param next: when a schedule starts it next.
+    :param later: whether the page shall fetch it by itself, because it is slow.
     """
 
     worker: Any
@@ -75,6 +88,7 @@ class Widget:
     digest: str = ""
     html: Markup = field(default_factory=Markup)
     error: str = ""
+    later: bool = False
 
     @property
     def buttons(self) -> list[ActionButton]:
@@ -105,13 +119,18 @@ def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashb
     newest = last_tasks(state.database, list(classes))
     tasks = _tasks(state, newest)
     fires = next_fires(state.database)
-    found = []
+    waits = _waits_for_widget()
+    found: list[Widget] = []
+    spent = 0.0
     for identifier, cls in classes.items():
         if cls is None or not person.may("view", cls):
             continue
         widget = make_widget(identifier, cls, ui, tasks.get(identifier, []), newest.get(identifier))
         widget.next = fires.get(identifier)
-        _draw(widget)
+        if not waits and _draws_itself(cls) and (_is_slow(cls) or spent > SLOW_TOGETHER):
+            _draw_later(widget)
+        else:
+            spent += _draw(widget)
         found.append(widget)
     return sorted(found, key=_order)
 
@@ -188,9 +207,24 @@ def _button(identifier: str, spec: ActionSpec) -> ActionButton:
     )
 
 
-def _draw(widget: Widget) -> None:
-    """Let the worker draw itself; whatever goes wrong in it stays in its card."""
+def _waits_for_widget() -> bool:
+    """Whether a slow widget is what was asked for: by a page that fetches it, or by a person without JavaScript."""
+    return partial() == "widget" or request.args.get("widget") == "now"
+
+
+def _draws_itself(cls: type[Any]) -> bool:
+    """Whether the widget is of the worker's own making; ours is never left out."""
+    return getattr(cls, "render_widget", None) is not BaseWorker.render_widget
+
+
+def _is_slow(cls: type[Any]) -> bool:
+    return time.monotonic() < _slow.get(cls, 0.0)
+
+
+def _draw(widget: Widget) -> float:
+    """Let the worker draw itself; whatever goes wrong in it stays in its card -> how many seconds it took."""
     request.environ.setdefault(_KEY, {})[widget.identifier] = widget
+    begin = time.monotonic()
     try:
         widget.html = Markup(widget.worker.render_widget())
     except Exception as error:
@@ -198,6 +232,18 @@ def _draw(widget: Widget) -> None:
         if widget.ui.may("manage_workers", type(widget.worker)):
             widget.error = clean(f"{type(error).__name__}: {error}", 300)
         widget.html = Markup(draw("widgets/broken.html", widget.ui, widget=widget, worker=widget.worker))
+    spent = time.monotonic() - begin
+    if spent > SLOW:
+        _slow[type(widget.worker)] = time.monotonic() + SLOW_FOR
+    else:
+        _slow.pop(type(widget.worker), None)
+    return spent
+
+
+def _draw_later(widget: Widget) -> None:
+    """A card in its place. Without a digest the page takes it for old news, and fetches it."""
+    widget.later, widget.digest = True, ""
+    widget.html = Markup(draw("widgets/later.html", widget.ui, widget=widget))
 
 
 def render_widget_template(template: str, **context: Any) -> str:
@@ -250,7 +296,7 @@ def stask_progress(task: Task | int) -> Markup:
 
 def stask_assets() -> Markup:
     """The stylesheet and the script that widgets on a host's page need; once a page, in its head or body."""
-    return Markup(draw("_assets.html", Ui()))
+    return Markup(draw("_assets.html", Ui(area="host")))
 
 
 def _anybody() -> Visitor | None:

@@ -3,6 +3,7 @@
 import { tell } from "./bus.js";
 import { all, on, parse, root } from "./dom.js";
 import { getHtml, partial } from "./http.js";
+import { ready } from "./parts.js";
 
 export function start() {
   on("click", "a[data-dialog]", (event, link) => {
@@ -23,6 +24,7 @@ async function open(link) {
   link.setAttribute("aria-busy", "true");
   try {
     const content = parse(await getHtml(partial(link.href)));
+    await ready(content);
     const dialog = Object.assign(document.createElement("dialog"), { className: "dialog", opener: link });
     dialog.append(content);
     const title = dialog.querySelector("h1, h2");

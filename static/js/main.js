@@ -1,30 +1,27 @@
 // Starts every behaviour once. Each binds itself by `data-` attributes and does nothing where there are none.
+// What every page needs is imported here, the rest comes with what it is for: see parts.js.
 
 import * as async from "./async.js";
+import { hear } from "./bus.js";
 import * as connection from "./connection.js";
 import * as copy from "./copy.js";
-import * as depends from "./depends.js";
 import * as dialog from "./dialog.js";
-import * as formcheck from "./formcheck.js";
-import * as hours from "./hours.js";
 import * as keys from "./keys.js";
-import * as launch from "./launch.js";
 import * as lists from "./lists.js";
 import * as live from "./live.js";
 import * as loading from "./loading.js";
-import * as log from "./log.js";
-import * as logcounts from "./logcounts.js";
-import * as logfold from "./logfold.js";
 import * as menu from "./menu.js";
-import * as rows from "./rows.js";
-import * as showif from "./showif.js";
+import { ready } from "./parts.js";
 import * as tasks from "./tasks.js";
 import * as theme from "./theme.js";
 import * as time from "./time.js";
 import * as toast from "./toast.js";
 import * as tray from "./tray.js";
-import * as upload from "./upload.js";
+import * as zone from "./zone.js";
 
-for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, launch, formcheck, showif, depends, upload, copy, log, logfold, logcounts, tasks, tray, lists, hours, rows, time, keys, live]) {
+for (const behaviour of [zone, toast, loading, theme, connection, dialog, menu, async, copy, tasks, tray, lists, time, keys]) {
   behaviour.start();
 }
+hear("changed", ({ root }) => ready(root).catch(console.error));
+// News come when there is somebody to hear them.
+ready(document).catch(console.error).finally(live.start);

@@ -3,6 +3,7 @@
 import { hear, tell } from "./bus.js";
 import { addressOf, all, on, root } from "./dom.js";
 import { Offline, Refused, SignedOut, ask } from "./http.js";
+import { keyOf } from "./keys.js";
 import { counted } from "./words.js";
 
 const box = () => document.querySelector("[data-rows]");
@@ -96,14 +97,13 @@ function question(form) {
 }
 
 function key(event) {
-  if (!box() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const pressed = box() ? keyOf(event) : "";
   const target = event.target instanceof Element ? event.target : document.body;
-  if (target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog")) return;
   const row = target.closest("[data-task]");
-  if (event.key === "j" || event.key === "k") step(row, event.key === "j" ? 1 : -1);
-  else if (event.key === "x" && row) row.querySelector("[data-pick]")?.click();
-  else if (event.key === "Enter" && row && target.matches("[data-pick]")) row.querySelector(".row-link").click();
-  else if (event.key === "Escape" && chosen().length) choosePage(false);
+  if (pressed === "j" || pressed === "k") step(row, pressed === "j" ? 1 : -1);
+  else if (pressed === "x" && row) row.querySelector("[data-pick]")?.click();
+  else if (pressed === "Enter" && row && target.matches("[data-pick]")) row.querySelector(".row-link").click();
+  else if (pressed === "Escape" && chosen().length) choosePage(false);
   else return;
   event.preventDefault();
 }

@@ -48,6 +48,8 @@ def pages(gallery: Gallery) -> dict[str, str]:
         "form-question": "/stask/workers/mail/run/forget",
         "form-again": f"/stask/workers/product/run/import?from={gallery.ids['refused']}",
         "error-404": "/stask/nothing",
+        **{f"preview-{number}": f"/stask/tasks/{gallery.ids['files']}/files/{number}/preview" for number in range(5)},
+        "attempt": f"/stask/tasks/{gallery.ids['attempts']}?attempt=2",
         **tasks,
     }
 

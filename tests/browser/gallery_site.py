@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import struct
 import time
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
@@ -306,8 +310,7 @@ def _fill(gallery: Gallery) -> None:
         identifier="product",
         action="export",
         message="Exported 3,201 products to products.csv",
-        files=[_file("products.csv", 251_904, "result")],
-        result="/nowhere/products.csv",
+        files=[_file("products.csv", "result", PRODUCTS.encode("cp1251"))],
         **done,
     )
     _add(
@@ -351,8 +354,24 @@ def _fill(gallery: Gallery) -> None:
         processed=3201,
         total=3201,
         message="Imported movies.csv",
-        files=[_file("refused.csv", 3_412, "refused")],
+        files=[_file("refused.csv", "refused", REFUSED.encode())],
         meta={"file": {"upload": "x", "name": "movies.csv"}, "delimiter": "auto", "dry_run": False},
+        **done,
+    )
+    _add(
+        gallery,
+        "files",
+        identifier="report",
+        action="rebuild",
+        message="Made the reports of November",
+        files=[
+            _file("november.csv", "result", PRODUCTS.encode("cp1251")),
+            _file("chart.png", "file", picture()),
+            _file("page.html", "file", b"<h1>Report</h1>\n<script>window.pwned = 1</script>\n"),
+            _file("raw.bin", "file", bytes(range(256)) * 40),
+            _file("summary.json", "file", json.dumps(SUMMARY).encode()),
+            _file("yesterday.csv", "file", b""),
+        ],
         **done,
     )
     _add(
@@ -380,11 +399,47 @@ def _fill(gallery: Gallery) -> None:
     )
 
 
-def _file(name: str, size: int, kind: str) -> dict[str, Any]:
-    return {"name": name, "path": f"/nowhere/{name}", "size": size, "kind": kind}
+PRODUCTS = "Артикул;Назва;Ціна\r\n" + "".join(
+    f"A{number:04};Кабель USB-C, {number} см;{number},50\r\n" for number in range(1, 3202)
+)
+REFUSED = "sku,title,price,reason,line\n" + "".join(
+    f"B{number},Lamp,,the price is missing,{number * 41}\n" for number in range(1, 41)
+)
+SUMMARY = {"products": 3201, "shops": ["Kyiv", "Lviv", "Odesa"], "prices": {"lowest": 1.5, "highest": 3201.5}}
 
 
-def _add(gallery: Gallery, key: str, **values: Any) -> None:
+def picture(width: int = 480, height: int = 240) -> bytes:
+    """A PNG with a slope of blue."""
+    rows = b"".join(
+        b"\0" + bytes(channel for x in range(width) for channel in (29, 95 + y // 3, 214 - x // 4))
+        for y in range(height)
+    )
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def _file(name: str, kind: str, data: bytes) -> dict[str, Any]:
+    return {"name": name, "data": data, "kind": kind}
+
+
+def _keep(gallery: Gallery, task_id: int, files: list[dict[str, Any]]) -> None:
+    """Put files where results lie, and write them down. One without content is gone."""
+    found = []
+    for file in files:
+        path, data = gallery.state.storage.result_path(task_id, file["name"]), file["data"]
+        if data:
+            path.write_bytes(data)
+        facts = {"size": len(data) or 1024, "sha256": hashlib.sha256(data).hexdigest()}
+        found.append({"name": file["name"], "path": str(path), "kind": file["kind"], **facts})
+    with gallery.state.database.write() as connection:
+        connection.execute(sa.update(Task).where(Task.id == task_id).values(files=found))
+
+
+def _add(gallery: Gallery, key: str, files: list[dict[str, Any]] | None = None, **values: Any) -> None:
     now = datetime.now(UTC)
     row = {
         "status": Status.PENDING,
@@ -419,6 +474,8 @@ def _add(gallery: Gallery, key: str, **values: Any) -> None:
                         pid=4711,
                     )
                 )
+    if files:
+        _keep(gallery, task_id, files)
     gallery.ids[key] = task_id
     _write_log(gallery, task_id, row)
 

@@ -58,12 +58,15 @@ class Panel:
 
 
 @contextmanager
-def panel_of(browser: Any, folder: Path, fill: Callable[[Gallery], None] | None = None) -> Iterator[Panel]:
+def panel_of(
+    browser: Any, folder: Path, fill: Callable[[Gallery], None] | None = None, *, full: bool = True
+) -> Iterator[Panel]:
     """Serve a gallery.
 
     :param fill: adds what a test needs beside it, within its app context.
+    :param full: with workers and tasks; else with nothing.
     """
-    gallery = make_gallery(folder)
+    gallery = make_gallery(folder, full=full)
     if fill is not None:
         with gallery.app.app_context():
             fill(gallery)

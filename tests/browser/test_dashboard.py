@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from stask_web import BaseWorker
 from stask_web.models import Stat, Task
 from stask_web.status import Status
+from stask_web.views import widgets
+from tests.browser.gallery_site import Gallery
 from tests.browser.panel import PHONE, Panel, panel_of
 from tests.browser.test_whole_path import expect
 
@@ -122,3 +126,28 @@ def test_a_line_on_top_says_that_an_answer_is_on_its_way(panel: Panel) -> None:
     held.pop().continue_()
     expect(page.locator("dialog form")).to_be_visible()
     expect(page.locator(".stask[data-loading]")).to_have_count(0)
+
+
+class SlowWorker(BaseWorker):
+    """Its widget is drawn when the test says so."""
+
+    identifier, title = "slow", "Slow one"
+    may_draw = threading.Event()
+
+    def render_widget(self) -> str:
+        assert self.may_draw.wait(20)
+        return "<p>Drawn at last</p>"
+
+
+def test_a_slow_widget_comes_after_the_page(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(gallery: Gallery) -> None:
+        gallery.state.registry.add(SlowWorker)
+        gallery.state.roster.set_active("slow", True)
+
+    SlowWorker.may_draw.clear()
+    monkeypatch.setitem(widgets._slow, SlowWorker, float("inf"))
+    with panel_of(browser, tmp_path, add) as panel:
+        card = panel.open("/").locator("[data-widget=slow]")
+        expect(card).to_contain_text("takes a while to draw")
+        SlowWorker.may_draw.set()
+        expect(card).to_have_text("Drawn at last")

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 import stask_web
 from stask_web import BaseWorker, RolePolicy, STask, TaskFailed, stask
-from stask_web.cli import stask_group
+from stask_web.cli import load, stask_group
 from stask_web.database import upgrade
 from stask_web.state import state_of
 
@@ -37,6 +37,7 @@ def all_commands(group: click.Group = stask_group, before: str = "") -> Iterator
             yield from all_commands(command, f"{before}{name} ")
 
 
+load()
 COMMANDS = dict(all_commands())
 
 

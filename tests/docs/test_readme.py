@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from stask_web import STask
-from stask_web.cli import stask_group
+from stask_web.cli import load, stask_group
 from stask_web.models import Task
 from stask_web.testing import run_action
 
@@ -176,6 +176,7 @@ def test_the_units_start_what_there_is(line: str, folder: Path) -> None:
     program, *words = shlex.split(line)
     if program.endswith("/flask"):
         name, *options = words[words.index("stask") + 1 :]
+        load(name)
         command = stask_group.commands[name]
         known = {option for parameter in command.params for option in parameter.opts}
         assert {option for option in options if option.startswith("-")} <= known

@@ -243,4 +243,7 @@ def test_a_read_only_journal_folder_costs_lines_only(make_site: Callable[..., Si
             assert site.state.tasks.clean_old_tasks(-1) == 2, "rows may go although the files cannot"
         subprocess.run([*remount[:2], "remount,rw", remount[-1]], check=True)
         assert os.access(site.state.storage.journal, os.W_OK)
+        with site.app.app_context():
+            assert site.state.tasks.clean_old_tasks(-1) == 0
+        assert not site.state.journals.of(task).size(), "they go as soon as they can"
         site.close()

@@ -365,4 +365,4 @@ def test_a_transaction_deletes_at_most_a_thousand(app: Flask) -> None:
             deleted.append(cursor.rowcount)
 
     assert stask.clean_old_tasks(days=30) == 2500
-    assert deleted == [1000, 1000, 500]
+    assert sum(deleted) == 2500 and max(deleted) <= 1000

@@ -285,8 +285,11 @@ def test_a_bar_is_as_wide_as_it_says() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no worker on Windows")
 def test_every_command_has_help_and_all_but_the_servers_json(app: Flask) -> None:
-    from stask_web.cli import stask_group
+    from stask_web.cli import load, stask_group
+    from stask_web.cli.group import COMMANDS
 
+    load()
+    assert set(stask_group.commands) == set(COMMANDS)
     commands = {name: command for name, command in stask_group.commands.items() if name != "user"}
     for name, command in commands.items():
         assert command.help, name

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import multiprocessing
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stask_web import logfile
 from stask_web.journal import NOTHING, Journal, Journals
+from stask_web.models import to_json
 
 
 @pytest.fixture
@@ -110,8 +116,51 @@ def test_the_last_progress_is_found_behind_later_log_lines(journal: Journal) -> 
 def test_downloads_hold_what_people_see(journal: Journal) -> None:
     journal.log("info", "hello", {"n": 1}, at=1_790_000_000)
     journal.write([{"t": 5.0, "a": 1, "k": "progress", "p": {"progress": 40}}])
-    assert b"".join(journal.text()) == b'2026-09-21 14:13:20 INFO hello {"n":1}\n'
-    assert json.loads(b"".join(journal.jsonl()))["message"] == "hello"
+    assert b"".join(logfile.text(journal)) == b'2026-09-21 14:13:20 INFO hello {"n":1}\n'
+    assert json.loads(b"".join(logfile.jsonl(journal)))["message"] == "hello"
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["info", "warning", "error"]),
+            _TEXTS,
+            st.none() | st.dictionaries(st.text("ab", min_size=1), st.integers() | _TEXTS, max_size=2),
+            st.sampled_from(["log", "out"]),
+            st.integers(1, 3),
+            st.floats(0, 4e9).map(lambda at: round(at, 3)),
+        ),
+        max_size=20,
+    )
+)
+def test_a_download_has_the_same_lines_as_the_page(rows: list[Any]) -> None:
+    with TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "1.log", line_cap=64)
+        for level, message, context, kind, attempt, at in rows:
+            journal.log(level, message, context, attempt=attempt, kind=kind, at=at)
+            journal.write([{"t": at, "a": 1, "k": "progress", "p": {"progress": 1}}])
+        journal.close()
+        lines = journal.lines()
+        assert [json.loads(line) for line in b"".join(logfile.jsonl(journal)).split(b"\n")[:-1]] == lines
+        told = [
+            f"{line['timestamp'][:19].replace('T', ' ')} {line['level'].upper()} {line['message']}"
+            + (f" {to_json(line['context'])}" if line["context"] else "")
+            for line in lines
+        ]
+        assert b"".join(logfile.text(journal)).decode() == "".join(f"{line}\n" for line in told)
+
+
+def test_a_download_passes_over_what_is_no_record(journal: Journal) -> None:
+    journal.log("info", "before")
+    journal.close()
+    with journal.path.open("ab") as file:
+        file.write(b'{"t":1,"a":1,"k":"log","l":"info","m":"torn\n[]\n\n{"a":1}\n')
+        file.write(b'{"k":"log","t":2,"a":1,"l":"info","m":"in another order"}\n{"t":1,"a":1,"k":"log"')
+    said = b"".join(logfile.text(journal)).decode().splitlines()
+    assert [line.split(" INFO ")[1] for line in said] == ["before", "in another order"]
 
 
 def write_lines(path: Path, name: str) -> None:

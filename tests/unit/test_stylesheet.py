@@ -1,4 +1,4 @@
-"""The stylesheet: it stays below .stask, keeps to its tokens, and what it writes can be read."""
+"""The stylesheets: they stay below .stask, keep to their tokens, and what they write can be read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 
-CSS = re.sub(r"/\*.*?\*/", "", (Path(__file__).parents[2] / "static/css/stask.css").read_text(), flags=re.DOTALL)
+from stask_web.views.page import STYLES
+
+ROOT = Path(__file__).parents[2]
+SHEETS = {
+    path.stem: re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+    for path in sorted((ROOT / "static/css").glob("*.css"))
+}
+CSS = "\n".join(SHEETS.values())
 COLOUR = re.compile(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);")
-TOKENS = {name: {"light": light, "dark": dark} for name, light, dark in COLOUR.findall(CSS)}
+TOKENS = {name: {"light": light, "dark": dark} for name, light, dark in COLOUR.findall(SHEETS["stask"])}
 
 
 def selectors() -> list[str]:
@@ -76,9 +83,32 @@ def test_the_primary_button_and_a_row_under_the_pointer_can_be_read(scheme: str)
 
 
 def test_every_class_has_a_use() -> None:
-    root = Path(__file__).parents[2]
-    files = [*root.glob("templates/**/*.html"), *root.glob("static/js/*.js"), *root.glob("stask_web/**/*.py")]
+    files = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("static/js/*.js"), *ROOT.glob("stask_web/**/*.py")]
     used = "\n".join(path.read_text() for path in files)
     made = ("tone-", "icon-")  # their second half comes from a look or an icon
     classes = {name for name in re.findall(r"\.([a-z][a-z0-9-]+)", CSS) if not name.startswith(made)}
     assert [name for name in sorted(classes) if not re.search(rf"(?<![\w-]){name}(?![\w-])", used)] == []
+
+
+def test_nothing_moves_for_those_who_asked_for_stillness() -> None:
+    still = re.sub(
+        r"@media \(prefers-reduced-motion: no-preference\) \{(?:[^{}]*\{[^{}]*\})*[^{}]*\}",
+        "",
+        re.sub(r"@keyframes[^{]+\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", CSS),
+    )
+    assert "no-preference" in CSS
+    assert re.findall(r"(?:animation|transition)[\w-]*:[^;]+;", still) == []
+
+
+def test_tokens_stand_in_the_one_sheet_that_every_page_has() -> None:
+    others = [
+        name for name, text in SHEETS.items() if name != "stask" and re.search(r"^\s*--[\w-]+:", text, re.MULTILINE)
+    ]
+    assert others == []
+
+
+def test_every_sheet_is_named_by_a_page() -> None:
+    files = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("static/js/*.js"), ROOT / "stask_web/views/errors.py"]
+    named = set(re.findall(r"css/(\w+)\.css|data-style=\"(\w+)\"", "\n".join(path.read_text() for path in files)))
+    names = {name for pair in named for name in pair if name} | {name for sheets in STYLES.values() for name in sheets}
+    assert names == set(SHEETS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def test_a_run_needs_no_tables_no_activation_and_no_worker_process(app: Flask) -
     assert run.ok and run.message == "3 exported"
     assert (run.warnings, run.counts, run.progress) == (1, {"exported": 3}, 100)
     assert run.files["products.csv"].read_text() == "sku\n"
+    assert [file["sha256"] for file in run.task.files if file["kind"] == "result"] == [sha256(b"sku\n").hexdigest()]
     assert run.files["refused.csv"].read_text("utf-8-sig").splitlines() == ["sku,price,reason,line", "A1,,no price,4"]
     assert [line["message"] for line in run.log if line["level"] == "warning"] == ["Line 4: no price", "from logging"]
 

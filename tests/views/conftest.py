@@ -183,6 +183,16 @@ class Site:
         facts = {"started_at": now - timedelta(minutes=9), "finished_at": now - timedelta(minutes=6), "duration": 180.0}
         return self.task(**{"status": status, "attempts": 1, "attempt_no": 1, **facts, **values})
 
+    def file(self, task_id: int, name: str, data: bytes, kind: str = "result") -> Path:
+        """A file of a task, in its place and written down after those it has."""
+        path = self.state.storage.result_path(task_id, name)
+        path.write_bytes(data)
+        record = {"name": name, "path": str(path), "size": len(data), "kind": kind}
+        files = [*(self.get(task_id).files or []), record]
+        with self.state.database.write() as connection:
+            connection.execute(sa.update(Task).where(Task.id == task_id).values(files=files))
+        return path
+
     def get(self, task_id: int) -> Task:
         """The row now."""
         task: Task = self.state.tasks.get(task_id)

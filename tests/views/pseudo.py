@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 #: What is no text: programs and what machines read; scripts and styles.
-SKIPPED = {"script", "style", "code", "pre", "svg"}
+SKIPPED = {"script", "style", "code", "pre", "svg", "kbd"}
 #: Attributes that people see or hear.
 SEEN = {"title", "aria-label", "placeholder", "alt", "aria-description", "label"}
 #: Ends of the names of `data-` attributes from which scripts take words.

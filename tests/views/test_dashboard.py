@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from stask_web import BaseWorker
 from stask_web.models import Process, Schedule
 from stask_web.status import Status
+from stask_web.views import widgets
 
 from .conftest import JSON, Site
 
@@ -118,6 +121,68 @@ def test_a_broken_widget_gets_its_own_card_and_keeps_its_actions(
     assert "Import products" in page
     assert "secret detail" not in page
     assert "secret detail" in text(admin)
+
+
+class Slow(BaseWorker):
+    identifier, title = "slow", "Slow one"
+
+    def task_go(self, task: Any, options: Any) -> None: ...
+
+    def render_widget(self) -> str:
+        return "<p>drawn at last</p>"
+
+
+@pytest.fixture
+def slow(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A site with a worker whose widget takes too long, however long it takes."""
+    monkeypatch.setattr(widgets, "SLOW", -1.0)
+    monkeypatch.setattr(widgets, "_slow", WeakKeyDictionary())
+    site.add(Slow)
+    return site
+
+
+def test_a_slow_widget_is_left_out_from_the_second_view_on(slow: Site, operator: FlaskClient) -> None:
+    assert "drawn at last" in text(operator)
+    page = text(operator)
+    assert "drawn at last" not in page
+    assert "takes a while to draw" in page
+    assert "/stask/workers/slow/run/go" in page
+    assert "takes a while" not in page.split('data-widget="product"')[1].split("</article>")[0]
+
+
+def test_a_slow_widget_is_fetched_by_the_page_or_by_a_link(slow: Site, operator: FlaskClient) -> None:
+    text(operator)
+    page = text(operator)
+    slot = page.split('data-widget="slow"')[1].split(">")[0]
+    assert 'data-digest=""' in slot, "the page fetches what has another digest than it is told"
+    assert 'data-partial="/stask/workers/slow?part=widget"' in slot
+    assert "drawn at last" in text(operator, "/stask/workers/slow?part=widget&partial=1")
+    assert 'href="/stask/workers/slow?widget=now"' in page
+    assert "drawn at last" in text(operator, "/stask/workers/slow?widget=now")
+
+
+def test_a_widget_that_became_quick_is_in_the_page_again(
+    slow: Site, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text(operator)
+    monkeypatch.setattr(widgets, "SLOW", 60.0)
+    assert "drawn at last" not in text(operator)
+    text(operator, "/stask/workers/slow?part=widget&partial=1")
+    assert "drawn at last" in text(operator)
+
+
+def test_many_widgets_that_take_a_little_do_not_add_up(
+    slow: Site, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(Slow):
+        identifier, title = "other", "Other one"
+
+    slow.add(Other)
+    monkeypatch.setattr(widgets, "SLOW", 60.0)
+    monkeypatch.setattr(widgets, "SLOW_TOGETHER", 0.0)
+    page = text(operator)
+    assert page.count("drawn at last") == 1
+    assert page.count("takes a while to draw") == 1
 
 
 class Custom(BaseWorker):

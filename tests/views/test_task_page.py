@@ -92,8 +92,9 @@ def test_a_stopping_task_counts_down_to_force(site: Site, operator: FlaskClient)
 
 
 def test_refusals_are_said_in_amber_with_their_file(site: Site, operator: FlaskClient) -> None:
-    files = [{"name": "refused.csv", "path": "/x/refused.csv", "size": 3412, "kind": "refused"}]
-    html = page(operator, site.ended(warnings=40, counts={"imported": 3161}, files=files))
+    task_id = site.ended(warnings=40, counts={"imported": 3161})
+    site.file(task_id, "refused.csv", b"sku,reason\nA1,no price\n", "refused")
+    html = page(operator, task_id)
     assert "tone-attention" in html
     assert "3,161 imported, 40 refused" in html
     assert "Download refused rows" in html
