@@ -16,3 +16,8 @@ class TestOnMariadb(EngineContract):
     def site(self, mariadb_site: Site) -> Site:
         """The site of each test."""
         return mariadb_site
+
+    def test_an_update_of_the_tables_keeps_no_lock(self, site: Site) -> None:
+        with site.state.database.read() as connection:
+            name = f"stask_{site.state.database.engine.url.database}"
+            assert connection.exec_driver_sql("SELECT IS_FREE_LOCK(%s)", (name,)).scalar() == 1
