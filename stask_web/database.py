@@ -254,8 +254,7 @@ def upgrade(database: Database, *, wal: bool = True) -> list[str]:
         done += _turn_on_wal(database)
     before = database.revision()
     if before != head_revision():
-        with database.write() as connection:
-            _one_at_a_time(connection)
+        with _alone(database) as connection:
             command.upgrade(_alembic_config(connection), "head")
         done.append("Created the tables of stask-web." if before is None else "Updated the tables of stask-web.")
     database._ready = False
@@ -276,8 +275,25 @@ def _turn_on_wal(database: Database) -> list[str]:
     return ["Turned on SQLite's write-ahead log (WAL), so that pages can be read while tasks write."]
 
 
-def _one_at_a_time(connection: sa.Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5732941)")
-    elif connection.dialect.name in ("mysql", "mariadb"):
-        connection.exec_driver_sql("SELECT GET_LOCK('stask_migrations', 60)")
+@contextmanager
+def _alone(database: Database) -> Iterator[sa.Connection]:
+    """A write transaction beside which nobody else updates the tables.
+
+    :raises DatabaseBusy: somebody does, and has for a minute.
+    """
+    if database.dialect not in ("mysql", "mariadb"):
+        with database.write() as connection:
+            if database.dialect == "postgresql":
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5732941)")
+            yield connection
+        return
+    # There the lock is the connection's, of the whole server, and must outlive the commit.
+    name = (f"stask_{database.engine.url.database}"[:64],)
+    with database.read() as guard:
+        if guard.exec_driver_sql("SELECT GET_LOCK(%s, 60)", name).scalar() != 1:
+            raise DatabaseBusy()
+        try:
+            with database.write() as connection:
+                yield connection
+        finally:
+            guard.exec_driver_sql("SELECT RELEASE_LOCK(%s)", name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ..faults.site import Site, postgresql_database
+from ..faults.site import Site, mariadb_database, postgresql_database
 
 
 @pytest.fixture
@@ -29,3 +29,15 @@ def postgresql_site(tmp_path: Path) -> Iterator[Site]:
             site.close()
     except (sa.exc.OperationalError, ModuleNotFoundError) as error:
         pytest.skip(f"needs PostgreSQL and psycopg, which are not here: {str(error).splitlines()[0]}")
+
+
+@pytest.fixture
+def mariadb_site(tmp_path: Path) -> Iterator[Site]:
+    """A site on a new database of a real MariaDB server."""
+    try:
+        with mariadb_database() as uri:
+            site = Site(tmp_path, uri)
+            yield site
+            site.close()
+    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
+        pytest.skip(f"needs MariaDB and PyMySQL, which are not here: {str(error).splitlines()[0]}")

@@ -26,6 +26,7 @@ from .apps import db, make_app
 
 T = TypeVar("T")
 PATIENCE = 30.0
+MARIADB = os.environ.get("STASK_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1:3306")
 POSTGRESQL = os.environ.get("STASK_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432")
 
 
@@ -250,3 +251,18 @@ def postgresql_database() -> Iterator[str]:
                 connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         engine.dispose()
+
+
+@contextlib.contextmanager
+def mariadb_database() -> Iterator[str]:
+    """A new database on the MariaDB server; gives its URI, and drops it afterwards."""
+    name = f"stask_{uuid.uuid4().hex[:12]}"
+    admin = sa.create_engine(f"{MARIADB}/mysql", isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    try:
+        yield f"{MARIADB}/{name}"
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name}")
+        admin.dispose()
