@@ -153,7 +153,7 @@ def _row(number: int, now: datetime, count: int) -> dict[str, Any]:
 
 def _request(client: Any, address: str) -> Callable[[], bytes]:
     def ask() -> bytes:
-        answer = client.get(address)
+        answer = client.get(address, headers={"Accept-Language": "uk"})
         assert answer.status_code == 200, answer.status
         data: bytes = answer.data
         return data

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -19,6 +22,8 @@ from .paths import PACKAGE
 BUSY_TIMEOUT = 15.0
 VERSION_TABLE = "s_alembic_version"
 _WRITE = "stask_write"
+#: Seconds between two looks at a lock, under gevent.
+_LOOK = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -169,9 +174,38 @@ def _prepare_sqlite(engine: sa.Engine, sync: str) -> None:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         if connection.get_execution_options().get(_WRITE):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if _is_cooperative():
+                _wait_for_lock(connection)
+            else:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:  # takes no lock yet, so it cannot fail: by the driver itself, for a page begins a dozen of them
             connection.connection.dbapi_connection.execute("BEGIN").close()  # type: ignore[union-attr]
+
+
+def _is_cooperative() -> bool:
+    """Whether this process serves its requests by greenlets of gevent."""
+    monkey: Any = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("time"))
+
+
+def _wait_for_lock(connection: sa.Connection) -> None:
+    """Take SQLite's write lock, and let other greenlets work while somebody has it: its own waiting stops them all."""
+    driver: Any = connection.connection.dbapi_connection
+    patience = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+    until = time.monotonic() + patience / 1000
+    driver.execute("PRAGMA busy_timeout=0").close()
+    try:
+        while time.monotonic() < until:
+            try:
+                driver.execute("BEGIN IMMEDIATE").close()
+                return
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    break
+            time.sleep(_LOOK)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={patience}").close()
 
 
 @contextmanager

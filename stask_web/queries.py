@@ -261,9 +261,11 @@ _NEXT_FIRES = (
 def running_tasks(database: Database, limit: int = 100) -> list[Task]:
     """Tasks that run, oldest first."""
     with database.session() as session:
-        return list(
-            session.scalars(sa.select(Task).where(Task.status == Status.RUNNING).order_by(Task.id).limit(limit))
-        )
+        return list(session.scalars(_RUNNING_TASKS, {"limit": limit}))
+
+
+_LIMIT = sa.bindparam("limit", type_=sa.Integer)
+_RUNNING_TASKS = sa.select(Task).where(Task.status == Status.RUNNING).order_by(Task.id).limit(_LIMIT)
 
 
 def place_in_queue(database: Database, task: Task) -> int:

@@ -24,7 +24,7 @@ def clean(value: object, limit: int | None = None) -> str:
         text = f"<{type(value).__name__} without text>"
     if limit is not None and len(text) > limit:
         text = text[: max(limit - 1, 0)] + "…"
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text if text.isprintable() else _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def plain(value: object, limit: int | None = None) -> str:

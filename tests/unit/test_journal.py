@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -151,6 +152,22 @@ def test_a_download_has_the_same_lines_as_the_page(rows: list[Any]) -> None:
             for line in lines
         ]
         assert b"".join(logfile.text(journal)).decode() == "".join(f"{line}\n" for line in told)
+
+
+def test_a_download_of_a_big_log_takes_little_memory(journal: Journal) -> None:
+    for start in range(0, 40_000, 5000):
+        journal.write(
+            [each for row in range(start, start + 5000) for each in journal.records("info", f"Row {row} " * 8)]
+        )
+    journal.close()
+    assert journal.size() > 5 * 2**20
+    for format in (logfile.text, logfile.jsonl):
+        tracemalloc.start()
+        lines = sum(piece.count(b"\n") for piece in format(journal))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert lines == 40_000
+        assert peak < 3 * 2**20
 
 
 def test_a_download_passes_over_what_is_no_record(journal: Journal) -> None:

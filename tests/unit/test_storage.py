@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import stat
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -217,3 +218,20 @@ def test_results_of_a_task_cannot_leave_its_folder(storage):
     path.write_text("x")
     storage.delete_results(1204)
     assert not path.exists()
+
+
+def test_a_big_upload_takes_neither_memory_nor_room_beside_itself(storage: Storage) -> None:
+    size = 64 * 2**20
+    block = b"4820000000017;12.40\n" * (CHUNK // 20 + 1)
+    token = storage.begin("goods.csv", size, CSV, size)
+    tracemalloc.start()
+    for number in range(size // CHUNK):
+        storage.put(token, number, block[:CHUNK], name="goods.csv", size=size)
+        if number % 32 == 0:
+            assert sum(path.stat().st_size for path in left(storage) if path.is_file()) == (number + 1) * CHUNK
+    received = storage.finish(token, name="goods.csv", size=size)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * 2**20
+    assert [path.stat().st_size for path in left(storage) if path.is_file()] == [size]
+    assert received.sha256 == hashlib.sha256(block[:CHUNK] * (size // CHUNK)).hexdigest()
