@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import Blueprint, abort, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import news
@@ -14,6 +14,7 @@ from ..models import Task, WorkerRecord
 from ..queries import hourly, live_processes, recent_tasks, worker_records
 from ..state import State, current_state
 from .charts import HourBar, hour_bars
+from .live import counts as counts_of
 from .page import render
 from .shown import show_all
 from .visitor import need, partial, visitor, wants_json
@@ -52,13 +53,14 @@ def register(bp: Blueprint) -> None:
 
 def dashboard() -> ResponseReturnValue:
     """The first page."""
-    need("view")
+    person = need("view")
     state = current_state()
     if partial() == "recent":
         return render("dashboard/_recent.html", **_recent(state))
+    whole = person.sees_all
     if partial() == "hours":
-        return render("dashboard/_hours.html", hours=_hours(state))
-    counts = news.counts(state)
+        return render("dashboard/_hours.html", hours=_hours(state)) if whole else abort(404)
+    counts = counts_of(state, person)
     recent = _recent(state)
     if wants_json():
         records = worker_records(state.database, active_only=True)
@@ -75,7 +77,7 @@ def dashboard() -> ResponseReturnValue:
         widgets=widgets(state, [record for record in records if _matches(record, find)]),
         find=find,
         has_filter=len(records) > MANY,
-        hours=_hours(state),
+        hours=_hours(state) if whole else [],
         **recent,
     )
 
@@ -109,8 +111,19 @@ def _strip(counts: dict[str, int]) -> list[Count]:
     return [
         Count("pending", "Waiting", counts["pending"], f"{tasks}?status=pending"),
         Count("running", "Running", counts["running"], f"{tasks}?status=running"),
-        Count("completed_today", "Completed today", counts["completed_today"], f"{tasks}?status=completed"),
-        Count("failed_24h", "Failed, last 24 h", counts["failed_24h"], f"{tasks}?status=failed", counts["unseen"] > 0),
+        Count(
+            "completed_today",
+            "Completed today",
+            counts["completed_today"],
+            f"{tasks}?status=completed&period=ended-today",
+        ),
+        Count(
+            "failed_24h",
+            "Failed, last 24 h",
+            counts["failed_24h"],
+            f"{tasks}?status=failed&period=ended-24h",
+            counts["unseen"] > 0,
+        ),
         Count("total", "Total", counts["total"], tasks),
     ]
 
