@@ -1,4 +1,4 @@
-"""Nothing jumps: the dashboard, the list, a form, and a task from its start to its end. And those who want it still have it."""
+"""Nothing jumps: the dashboard, the list, a form, and a task from its start to its end."""
 
 from __future__ import annotations
 
