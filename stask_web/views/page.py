@@ -145,7 +145,7 @@ class Ui:
                 tr("On a page"),
                 [
                     Key(("/",), tr("Search")),
-                    Key(("R",), tr("To “Run again”, where there is one; else load the page anew")),
+                    Key(("R",), tr("To the button that repeats a task; elsewhere load the page anew")),
                     Key(("?",), tr("Show these keys")),
                     Key(("Esc",), tr("Close what is open")),
                 ],

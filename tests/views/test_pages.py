@@ -142,7 +142,7 @@ def test_the_chosen_theme_is_drawn_by_the_server(site: Site, admin: FlaskClient,
     html = admin.get("/stask/").get_data(as_text=True)
     shown = theme if theme in ("dark", "light") else "system"
     assert f'data-theme="{shown}"' in html
-    assert html.count("<script") == 1
+    assert html.count("<script") == html.count('<script type="module" src="/stask/static/js/')
 
 
 def test_the_stylesheet_is_served_to_everybody(anonymous: FlaskClient) -> None:
