@@ -9,7 +9,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,6 +30,8 @@ from .text import plain
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024
 LIST_SIZE = 25
+#: How far tasks are counted for people who may not see all: the daily counts would tell them of the others.
+COUNTED = 1_000
 _POSITION = re.compile(r"(-|[0-9A-Za-z]{1,40}):[0-9]{1,18}")
 _FILTER_LIMIT = 500
 _NUMBERS = ("progress", "processed", "total", "eta", "message")
@@ -203,19 +205,26 @@ def line(record: Mapping[str, Any], at: int) -> dict[str, Any]:
 # Lists and counts
 
 
+#: Keeps of a select of tasks those that somebody may see.
+Narrow = Callable[[Any], Any]
+
+
 class BadFilter(ValueError):
     """A list was asked for in words nobody knows."""
 
 
-def list_news(state: State, text: str) -> dict[str, Any]:
+def list_news(state: State, text: str, narrow: Narrow | None = None) -> dict[str, Any]:
     """Whether a list is still what a page shows: its filter and a digest that changes when rows come or go.
 
     The digest says nothing of what is in the list; the page fetches that itself, with the rights of its reader.
 
     :param text: the filter as a query string: ``worker``, ``action``, ``status`` and ``limit``.
+    :param narrow: keeps what the reader may see; without it the news are those of all tasks, for who may see all.
     :raises BadFilter: for anything else.
     """
     select, limit = _select(text)
+    if narrow is not None:
+        select = narrow(select)
     ids = listing.newest_ids(state.database, select, limit)
     return {"filter": text, "digest": digest_of(ids)}
 
@@ -249,8 +258,31 @@ def _select(text: str) -> tuple[sa.Select[Any], int]:
 def counts(state: State) -> dict[str, int]:
     """The counts of the dashboard: pending, running, completed_today, failed_24h, unseen, total."""
     now = datetime.now(UTC)
-    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    return board.counts(state.database, midnight, now - timedelta(hours=24))
+    return board.counts(state.database, midnight(now), now - timedelta(hours=24))
+
+
+def counts_within(state: State, select: sa.Select[Any]) -> dict[str, int]:
+    """The same numbers for a part of all tasks, each as far as :data:`COUNTED`: for people who may not see all.
+
+    :param select: of the tasks that they may see.
+    """
+    now = datetime.now(UTC)
+    failed = (Task.status == Status.FAILED, Task.finished_at >= now - timedelta(hours=24))
+    parts: dict[str, tuple[Any, ...]] = {
+        "pending": (Task.status == Status.PENDING,),
+        "running": (Task.status == Status.RUNNING,),
+        "completed_today": (Task.status == Status.COMPLETED, Task.finished_at >= midnight(now)),
+        "failed_24h": failed,
+        "unseen": (*failed, Task.seen_at.is_(None)),
+        "total": (),
+    }
+    found = {name: listing.newest_ids(state.database, select.where(*part), COUNTED) for name, part in parts.items()}
+    return {name: len(ids) for name, ids in found.items()}
+
+
+def midnight(now: datetime) -> datetime:
+    """When today began by the clock of this machine."""
+    return now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def newest_numbers(state: State, tasks: Iterable[Task]) -> dict[int, dict[str, Any]]:

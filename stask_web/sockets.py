@@ -16,6 +16,7 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 
 from . import news, paths, queries
+from .access import sees_all
 from .language import Reader
 from .readers import choose_reader
 from .relay import STATS_ROOM, Relay, list_room, task_room
@@ -186,6 +187,8 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
         text = data.get("filter")
         if not isinstance(text, str) or not self._may(self._user(), "view", None):
             return {"error": "bad request"}
+        if not self._sees_all():
+            return {"error": "not allowed"}
 
         def watch(sid: str, client: Client) -> Answer:
             if text in client.lists or len(client.lists) >= LISTS_OF_A_CLIENT:
@@ -204,7 +207,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
     @_answers
     def on_watch_stats(self, data: dict[str, Any]) -> Answer:
         """Watch the counts; ``stats`` tells them, now and whenever they change."""
-        if not self._may(self._user(), "view", None):
+        if not self._may(self._user(), "view", None) or not self._sees_all():
             return {"error": "not allowed"}
 
         def watch(sid: str, client: Client) -> Answer:
@@ -233,6 +236,10 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
 
     def _may(self, user: Any, permission: str, target: Any) -> bool:
         return user is not None and bool(self._state.policy.may(user, permission, target))
+
+    def _sees_all(self) -> bool:
+        """Rooms of lists and counts are one for all; who may not see all tasks polls, and is answered for himself."""
+        return sees_all(self._state.policy, self._user())
 
     def _emit(self, event: str, data: dict[str, Any], room: str) -> None:
         """To clients of this process only: each web process has a relay of its own."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import Blueprint, abort, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import listing, news
@@ -16,6 +16,7 @@ from ..models import Task, WorkerRecord
 from ..queries import hourly, worker_records
 from ..state import State, current_state
 from .charts import HourBar, hour_bars
+from .live import counts as counts_of
 from .page import render
 from .shown import show_all
 from .visitor import around_now, need, partial, visitor, wants_json
@@ -54,13 +55,14 @@ def register(bp: Blueprint) -> None:
 
 def dashboard() -> ResponseReturnValue:
     """The first page."""
-    need("view")
+    person = need("view")
     state = current_state()
     if partial() == "recent":
         return render("dashboard/_recent.html", **_recent(state))
+    whole = person.sees_all
     if partial() == "hours":
-        return render("dashboard/_hours.html", hours=_hours(state))
-    counts = news.counts(state)
+        return render("dashboard/_hours.html", hours=_hours(state)) if whole else abort(404)
+    counts = counts_of(state, person)
     recent = _recent(state)
     if wants_json():
         records = worker_records(state.database, active_only=True)
@@ -78,7 +80,7 @@ def dashboard() -> ResponseReturnValue:
         widgets=widgets(state, [record for record in records if _matches(record, find)]),
         find=find,
         has_filter=len(records) > MANY,
-        hours=_hours(state),
+        hours=_hours(state) if whole else [],
         **recent,
     )
 
@@ -112,9 +114,18 @@ def _strip(counts: dict[str, int]) -> list[Count]:
     return [
         Count("pending", tr("Waiting"), counts["pending"], f"{tasks}?status=pending"),
         Count("running", tr("Running"), counts["running"], f"{tasks}?status=running"),
-        Count("completed_today", tr("Completed today"), counts["completed_today"], f"{tasks}?status=completed"),
         Count(
-            "failed_24h", tr("Failed, last 24 h"), counts["failed_24h"], f"{tasks}?status=failed", counts["unseen"] > 0
+            "completed_today",
+            tr("Completed today"),
+            counts["completed_today"],
+            f"{tasks}?status=completed&period=ended-today",
+        ),
+        Count(
+            "failed_24h",
+            tr("Failed, last 24 h"),
+            counts["failed_24h"],
+            f"{tasks}?status=failed&period=ended-24h",
+            counts["unseen"] > 0,
         ),
         Count("total", tr("Total"), counts["total"], tasks),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from flask import Blueprint, Response, abort, jsonify, request
 
 from .. import news, queries
@@ -78,8 +79,18 @@ def live() -> Response:
     if filters:
         found["lists"] = [_list(state, text) for text in filters]
     if request.args.get("stats") == "1":
-        found["stats"] = news.counts(state)
+        found["stats"] = counts(state, visitor())
     return _fresh(found)
+
+
+def counts(state: State, person: Visitor) -> dict[str, int]:
+    """The counts of the tasks that somebody may see."""
+    return news.counts(state) if person.sees_all else news.counts_within(state, person.narrow(sa.select(Task)))
+
+
+def list_news(state: State, person: Visitor, text: str) -> dict[str, Any]:
+    """The news of a list, of the tasks that somebody may see; see :func:`stask_web.news.list_news`."""
+    return news.list_news(state, text, None if person.sees_all else person.narrow)
 
 
 def _wanted(text: str) -> Iterator[Wanted]:
@@ -126,7 +137,7 @@ def _numbers(state: State, task: Task) -> dict[str, Any] | None:
 
 def _list(state: State, text: str) -> dict[str, Any]:
     try:
-        return news.list_news(state, text)
+        return list_news(state, visitor(), text)
     except news.BadFilter:
         abort(422)
 

@@ -161,7 +161,7 @@ class Ui:
                 tr("On a page"),
                 [
                     Key(("/",), tr("Search")),
-                    Key(("R",), tr("To “Run again”, where there is one; else load the page anew")),
+                    Key(("R",), tr("To the button that repeats a task; elsewhere load the page anew")),
                     Key(("?",), tr("Show these keys")),
                     Key(("Esc",), tr("Close what is open")),
                 ],
@@ -187,11 +187,16 @@ class Ui:
     @cached_property
     def transport(self) -> str:
         """How the page keeps itself live: by socket where the server has threads for it and the client is there."""
-        if self.state.socketio is None:
+        if self.state.socketio is None or (self.area != "task" and not self._sees_all):
             return "poll"
         from ..sockets import transport
 
         return transport(self.state, request.environ)
+
+    @property
+    def _sees_all(self) -> bool:
+        """Whether lists and counts may come by socket: their rooms are one for all."""
+        return self.person is None or self.person.sees_all
 
     @cached_property
     def socket_path(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,6 +16,7 @@ from ..formatting import action_specs_of, day, humanise, number
 from ..language import mark, reader, tr
 from ..listing import LOOK, SEARCH_LOOK
 from ..models import Task
+from ..news import midnight
 from ..state import State
 from ..tally import Count, ended_sums
 from .visitor import Visitor
@@ -29,6 +30,8 @@ _CREATED = {
     "30d": mark("Created in the last 30 days"),
 }
 OWN = "own"
+#: Periods of the end of a task, as the dashboard counts them.
+ENDED = {"ended-today": mark("Ended today"), "ended-24h": mark("Ended in the last 24 hours")}
 #: The looks that have a chip, and those whose chip shows only when there are any.
 CHIPS = {
     "": mark("All"),
@@ -68,7 +71,7 @@ class Wish:
 
     :param status: a key of :data:`stask_web.filters.LOOKS`.
     :param who: ``"me"`` for what the visitor started.
-    :param period: a key of :data:`PERIODS`, or ``"own"`` while no day is named yet.
+    :param period: a key of :data:`PERIODS` or of :data:`ENDED`, or ``"own"`` while no day is named yet.
     :param since: the first day, ISO.
     :param until: the last day, ISO.
     :param q: words to search for.
@@ -98,7 +101,7 @@ class Wish:
         return replace(wish, q=" ".join(wish.q[:_LONGEST].split()))
 
     def _check(self) -> None:
-        known = {"status": filters.LOOKS, "who": ("me",), "period": (*PERIODS, OWN)}
+        known = {"status": filters.LOOKS, "who": ("me",), "period": (*PERIODS, *ENDED, OWN)}
         wrong = [name for name, values in known.items() if getattr(self, name) and getattr(self, name) not in values]
         if wrong or (self.action and not self.worker) or len(self.worker) > _LONGEST or len(self.action) > _LONGEST:
             abort(422)
@@ -146,7 +149,7 @@ class Wish:
     @property
     def is_simple(self) -> bool:
         """Whether a look, a worker and an action are all that is asked for."""
-        return not (self.who or self.since or self.until or self.q or self.period in PERIODS)
+        return not (self.who or self.since or self.until or self.q or self.period in (*PERIODS, *ENDED))
 
     def days(self) -> tuple[datetime | None, datetime | None]:
         """Begin and end of the period, by the reader's clock."""
@@ -169,6 +172,10 @@ class Wish:
             select = select.where(Task.action == self.action)
         if self.who:
             select = select.where(Task.started_by == person.id)
+        if self.period in ENDED:
+            now = datetime.now(UTC)
+            since = midnight(now) if self.period == "ended-today" else now - timedelta(hours=24)
+            select = select.where(Task.finished_at >= since)
         select = select.where(*filters.in_period(state.database, *self.days()))
         return select.where(*filters.with_words(state.database, self.q, titles(state, person))) if self.q else select
 
@@ -208,7 +215,7 @@ def _known(state: State, person: Visitor) -> dict[str, tuple[str, dict[str, str]
             specs = action_specs_of(cls)
             title = str(cls.title) or identifier
             found[identifier] = (title, {name: str(spec.title) or humanise(name) for name, spec in specs.items()})
-    for identifier, action, _ in ended_sums(state.database):
+    for identifier, action, _ in ended_sums(state.database) if person.sees_all else ():
         if identifier not in state.registry.classes():
             found.setdefault(identifier, (identifier, {}))[1].setdefault(action, humanise(action))
     return found
@@ -295,6 +302,8 @@ def period_words(wish: Wish) -> str:
     """The period in words, e.g. ``"Created 1 Nov to 5 Nov"``."""
     if wish.period in PERIODS:
         return tr(_CREATED[wish.period])
+    if wish.period in ENDED:
+        return tr(ENDED[wish.period])
     first, last = (day(_day(text)) if text else "" for text in (wish.since, wish.until))
     if first and last:
         same = first == last

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
 from flask import Blueprint, abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -15,10 +14,11 @@ from ..models import Task
 from ..queries import worker_records
 from ..state import State, current_state
 from . import bulk, export
+from .live import list_news
 from .notices import take_notice
 from .page import render
 from .shown import show_all
-from .task_list import PERIODS, SIZE, Wish, choices, look_chips, set_chips
+from .task_list import ENDED, PERIODS, SIZE, Wish, choices, look_chips, set_chips
 from .visitor import Visitor, need, partial, tasks_of, the_task, wants_json
 
 #: Buttons on the page of a site where nothing has run yet.
@@ -65,7 +65,7 @@ def tasks() -> ResponseReturnValue:
     rows = found.rows
     if first_page and wish.number is not None:
         rows = _with_number(state, person, wish, rows)
-    shown, whole = show_all(state, rows), wish.is_simple and _sees_all(person)
+    shown, whole = show_all(state, rows), wish.is_simple and person.sees_all
     if wants_json():
         links = {"newer": pager.newer, "older": pager.older or pager.further}
         return jsonify(tasks=[t.json for t in shown], **{name: url for name, url in links.items() if url})
@@ -75,7 +75,7 @@ def tasks() -> ResponseReturnValue:
         "wish": wish,
         "chooses": _chooses(person),
         "list_filter": wish.live if first_page else None,
-        "digest": _digest(state, wish, rows, whole=whole) if first_page and wish.live else "",
+        "digest": _digest(state, person, wish, rows, whole=whole) if first_page and wish.live else "",
         "list_url": wish.address(),
         "is_new": not rows and not wish.params and first_page,
     }
@@ -116,14 +116,10 @@ def _filters(state: State, person: Visitor, wish: Wish, *, whole: bool) -> dict[
         "set_chips": set_chips(state, person, wish),
         "workers": choices(state, person, wish),
         "periods": PERIODS,
+        "ended": ENDED,
         "notice": take_notice(),
         "matches": counts[wish.status] if counts is not None else None,
     }
-
-
-def _sees_all(person: Visitor) -> bool:
-    """Whether the policy narrows nothing, so that the counts of all tasks are his, too."""
-    return person.policy.visible(sa.select(Task), person.user).whereclause is None
 
 
 def _chooses(person: Visitor) -> bool:
@@ -157,11 +153,11 @@ def _with_number(state: State, person: Visitor, wish: Wish, rows: list[Task]) ->
     return [*found, *(row for row in rows if row.id != wish.number)]
 
 
-def _digest(state: State, wish: Wish, rows: list[Task], *, whole: bool) -> str:
+def _digest(state: State, person: Visitor, wish: Wish, rows: list[Task], *, whole: bool) -> str:
     """The digest of what the page is told of; where that is more than it shows, of the whole."""
     if whole:
         return news.digest_of(task.id for task in rows)
-    return str(news.list_news(state, wish.live or "")["digest"])
+    return str(list_news(state, person, wish.live or "")["digest"])
 
 
 def _first_acts(state: State, person: Visitor) -> list[tuple[str, str]]:

@@ -6,13 +6,14 @@ It is kept in the request's environ: ``g`` outlives a request where a test keeps
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, cast
 
 from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
 from .. import news
-from ..access import AccessPolicy, name_of
+from ..access import AccessPolicy, name_of, sees_all
 from ..formatting import action_spec
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
@@ -45,6 +46,15 @@ class Visitor:
     def name(self) -> str:
         """His own name."""
         return self.name_of(self.id)
+
+    @cached_property
+    def sees_all(self) -> bool:
+        """Whether no list is narrowed for him, so that news and counts of all tasks are his, too."""
+        return sees_all(self.policy, self.user)
+
+    def narrow(self, select: Any) -> Any:
+        """A select of tasks with those that he may see."""
+        return self.policy.visible(select, self.user)
 
     def name_of(self, user_id: Any) -> str:
         """The name of whoever started something; "" when nobody did, "someone" when nobody knows him."""

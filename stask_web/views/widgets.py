@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import sqlalchemy as sa
 from flask import request, url_for
 from markupsafe import Markup
 
-from .. import news
+from .. import listing, news
 from ..errors import STaskError
 from ..formatting import action_specs_of
 from ..language import reading, tr, trn
@@ -116,7 +117,7 @@ def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashb
     person = visitor()
     ui = Ui(section, person)
     classes = {record.identifier: state.registry.get(record.identifier) for record in records}
-    newest = last_tasks(state.database, list(classes))
+    newest = _newest(state, person, list(classes))
     tasks = _tasks(state, newest)
     fires = next_fires(state.database)
     waits = _waits_for_widget()
@@ -146,6 +147,18 @@ def _order(widget: Widget) -> tuple[int, float, str]:
     return (rank, -used, str(getattr(widget.worker, "scope", "")))
 
 
+def _newest(state: State, person: Visitor, identifiers: list[str]) -> dict[str, Task]:
+    """The newest task of each worker, of those that the person's lists hold."""
+    if person.sees_all:
+        return last_tasks(state.database, identifiers)
+    found = {}
+    for identifier in identifiers:
+        select = person.narrow(sa.select(Task).where(Task.identifier == identifier))
+        if rows := listing.page(state.database, select, size=1).rows:
+            found[identifier] = rows[0]
+    return found
+
+
 def _tasks(state: State, newest: Mapping[str, Task]) -> dict[str, list[Shown]]:
     """For each worker the tasks that its widget may show: running ones, then its newest."""
     running = running_now() if newest else []
@@ -160,7 +173,7 @@ def make_widget(identifier: str, cls: type[Any], ui: Ui, tasks: Sequence[Shown],
     """A widget with its look, not yet drawn.
 
     :param tasks: those it may show, see :func:`_tasks`.
-    :param newest: the worker's newest task, whoever may see it.
+    :param newest: the worker's newest task, see :func:`_newest`.
     """
     widget = Widget(
         worker=cls(),
@@ -256,7 +269,7 @@ def render_widget_template(template: str, **context: Any) -> str:
     widget = request.environ.get(_KEY, {}).get(getattr(worker, "identifier", None))
     if widget is None and worker is not None:
         ui = Ui("dashboard", visitor())
-        newest = last_tasks(current_state().database, [worker.identifier])
+        newest = _newest(current_state(), visitor(), [worker.identifier])
         tasks = _tasks(current_state(), newest).get(worker.identifier, [])
         widget = make_widget(worker.identifier, type(worker), ui, tasks, newest.get(worker.identifier))
     ours = {"widget": widget, "ui": widget.ui if widget else None, "tr": tr, "trn": trn}

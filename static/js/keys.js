@@ -1,7 +1,7 @@
 // Keys for people who work here all day: `[data-key-shortcut]` names what is pressed. Never while one types, never with
 // Ctrl or the like, and nothing behind an open dialog. `?` shows them all.
 
-import { all, on } from "./dom.js";
+import { all, on, root } from "./dom.js";
 
 const typing = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog");
 const PRESSED = "a[href], button:not([disabled])";
@@ -39,9 +39,16 @@ function actOf(key) {
   const found = place?.matches("input, textarea, select") ? place : place?.querySelector(PRESSED);
   if (found) return () => found.focus();
   if (key === "r" && document.getElementById("stask-main") && !document.querySelector("form[data-launch]")) return () => location.reload();
-  return key === "?" && document.querySelector("dialog[data-keys]") ? help : null;
+  return key === "?" && document.querySelector("template[data-keys]") ? help : null;
 }
 
 function help() {
-  document.querySelector("dialog[data-keys]")?.showModal();
+  const dialog = document.querySelector("template[data-keys]").content.firstElementChild.cloneNode(true);
+  const before = document.activeElement;
+  root.append(dialog);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    before?.focus({ preventScroll: true });
+  });
+  dialog.showModal();
 }

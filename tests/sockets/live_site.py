@@ -20,6 +20,7 @@ from werkzeug import Response
 from stask_web import BaseWorker, STask, action
 from stask_web.access import AccessPolicy
 from stask_web.database import upgrade
+from stask_web.models import Task
 from stask_web.state import state_of
 
 OWN_PAGE = """<!doctype html><link rel="icon" href="data:,">{{ stask_assets() }}{{ stask_progress(id) }}"""
@@ -36,6 +37,7 @@ PEOPLE = {
     "reader": Person("reader", ("view", "view_log", "cancel", "launch")),
     "counter": Person("counter", ("view",)),
     "stranger": Person("stranger", ()),
+    "narrow": Person("narrow", ("view",)),
 }
 
 
@@ -72,6 +74,9 @@ class HeaderPolicy(AccessPolicy):
 
     def may(self, user: Person, permission: str, target: Any = None) -> bool:
         return permission in user.may
+
+    def visible(self, select: Any, user: Person) -> Any:
+        return select.where(Task.started_by == user.id) if user.id == "narrow" else select
 
     def user_name(self, user_id: Any) -> str | None:
         return f"Name of {user_id}"

@@ -115,6 +115,15 @@ def test_an_anonymous_page_is_refused(server: Server, task: Writer) -> None:
         Socket(Shown(server.url, task.id, person="nobody"))
 
 
+def test_who_may_not_see_all_tasks_is_told_of_no_list_and_no_count(
+    server: Server, connect: Connect, task: Writer
+) -> None:
+    page = connect(Shown(server.url, task.id, person="narrow"))
+    assert page.ask("watch_stats") == {"error": "not allowed"}
+    assert page.ask("watch_list", {"filter": "limit=8"}) == {"error": "not allowed"}
+    assert connect(Shown(server.url, task.id)).ask("watch_stats") == {}
+
+
 def test_without_the_right_to_the_log_only_numbers_come(server: Server, connect: Connect, task: Writer) -> None:
     reader, counter = Shown(server.url, task.id), Shown(server.url, task.id, person="counter")
     assert connect(counter).watch() == {}

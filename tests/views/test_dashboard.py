@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -341,3 +342,20 @@ def test_a_withdrawn_schedule_and_a_retry_are_worded_on_the_widget(site: Site, o
     assert "Attempt 1 of 3 stopped: The warehouse did not answer" in page
     assert "Start now" in page
     assert "Give up" in page
+
+
+def test_counts_lead_to_exactly_what_they_count(site: Site, operator: FlaskClient) -> None:
+    now = datetime.now(UTC)
+    midnight = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    old, before = now - timedelta(days=3), midnight - timedelta(minutes=1)
+    today = site.ended(created_at=old, finished_at=midnight)
+    site.ended(finished_at=before)
+    failed = site.ended(Status.FAILED, created_at=old, finished_at=now - timedelta(hours=23))
+    site.ended(Status.FAILED, finished_at=now - timedelta(hours=25))
+    page = text(operator)
+    for name, wanted in (("completed_today", [today]), ("failed_24h", [failed])):
+        found = re.search(rf'href="([^"]+)">\s*<span class="count-number[^>]*><span data-stat="{name}">1<', page)
+        assert found is not None, name
+        rows = operator.get(found[1].replace("&amp;", "&"), headers=JSON).get_json()["tasks"]
+        assert [row["id"] for row in rows] == wanted
+        assert "Ended" in operator.get(found[1].replace("&amp;", "&")).get_data(as_text=True)

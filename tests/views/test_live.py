@@ -202,3 +202,48 @@ def test_an_anonymous_page_is_told_to_sign_in(site: Site, path: str) -> None:
 
 def test_who_may_see_nothing_gets_403(site: Site) -> None:
     assert site.client("nobody").get("/stask/live", headers=JSON).status_code == 403
+
+
+# A policy that narrows
+
+
+def test_counts_and_lists_tell_nothing_of_tasks_that_one_may_not_see(own_site: Site) -> None:
+    own_site.ended(started_by=2)
+    own_site.ended(Status.FAILED, started_by=2)
+    address = "/stask/live?list=limit=8&list=worker=product%26limit=1&stats=1"
+    operator, admin = own_site.client("operator"), own_site.client("admin")
+    before = operator.get(address).json
+    assert before["stats"] == {
+        "pending": 0, "running": 0, "completed_today": 1, "failed_24h": 1, "unseen": 1, "total": 2
+    }  # fmt: skip
+    whole = admin.get(address).json
+    for status in (Status.COMPLETED, Status.FAILED):
+        own_site.ended(status, started_by=3)
+    own_site.running(started_by=3)
+    own_site.task(started_by=3)
+    assert operator.get(address).json == before
+    assert admin.get(address).json["lists"] != whole["lists"]
+    own_site.task(started_by=2)
+    assert operator.get(address).json["stats"]["pending"] == 1
+    assert operator.get(address).json["lists"] != before["lists"]
+
+
+def test_a_narrow_dashboard_counts_and_shows_ones_own(own_site: Site) -> None:
+    mine = own_site.ended(started_by=2)
+    own_site.running(started_by=3)
+    operator = own_site.client("operator")
+    assert operator.get("/stask/", headers=JSON).json["counts"]["running"] == 0
+    html = operator.get("/stask/").get_data(as_text=True)
+    assert "Last 24 hours" not in html
+    assert f'data-task="{mine}"' in html.partition('id="recent"')[0]  # in its widget, though another's is newer
+    assert operator.get("/stask/?partial=1&part=hours").status_code == 404
+    admin = own_site.client("admin")
+    assert "Last 24 hours" in admin.get("/stask/").get_data(as_text=True)
+    # What the page was drawn with is what it is told: nothing is fetched twice.
+    for each in (operator, admin):
+        page = each.get("/stask/").get_data(as_text=True)
+        told = {
+            entry["filter"]: entry["digest"]
+            for entry in each.get("/stask/live?list=limit=8&list=worker=product%26limit=1").json["lists"]
+        }
+        assert all(f'data-digest="{digest}"' in page for digest in told.values())
