@@ -20,12 +20,29 @@ def create_blueprint(state: State) -> Blueprint:
 
     :param state: of the app that it is made for.
     """
-    from . import checks, dashboard, downloads, errors, health, launch, live, reader, task, tasks, uploads, workers
+    from . import (
+        checks,
+        dashboard,
+        downloads,
+        errors,
+        health,
+        launch,
+        live,
+        reader,
+        task,
+        tasks,
+        uploads,
+        worker_about,
+        worker_page,
+        worker_settings,
+        workers,
+    )
 
     bp = Blueprint(
         "stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES)
     )
-    for module in (reader, checks, errors, dashboard, workers, launch, uploads, tasks, task, live, downloads, health):
+    modules = (reader, checks, errors, dashboard, workers, worker_page, worker_settings, worker_about, launch)
+    for module in (*modules, uploads, tasks, task, live, downloads, health):
         module.register(bp)
     bp.record_once(_take_what_is_left)
     bp.record_once(_check_tokens_ourselves)

@@ -21,7 +21,7 @@ from .visitor import Visitor, known_visitor, running_now, visitor
 THEMES = ("system", "light", "dark")
 TRAY = 5
 #: What only the pages of one section need of CSS.
-STYLES: dict[str, Sequence[str]] = {}
+STYLES: dict[str, Sequence[str]] = {"workers": ("workers",)}
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 
 

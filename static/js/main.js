@@ -24,7 +24,8 @@ import * as time from "./time.js";
 import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 import * as upload from "./upload.js";
+import * as workers from "./workers.js";
 
-for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, launch, formcheck, showif, depends, upload, copy, log, logfold, logcounts, tasks, tray, lists, hours, rows, time, keys, live]) {
+for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, launch, formcheck, showif, depends, upload, copy, log, logfold, logcounts, tasks, tray, lists, hours, rows, time, keys, workers, live]) {
   behaviour.start();
 }
