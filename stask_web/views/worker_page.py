@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask import Blueprint, current_app, jsonify, url_for
@@ -21,7 +21,7 @@ from .shown import Shown, show_all
 from .visitor import partial, the_worker, visitor, wants_json
 from .widgets import ActionButton, Widget, action_button, widgets
 from .worker_frame import frame
-from .workers import row_part, worker_json
+from .workers import row_part, with_numbers
 
 HISTORY = 25
 #: Bars of a card.
@@ -65,9 +65,9 @@ def worker(identifier: str) -> ResponseReturnValue:
     if part == "row":
         return row_part(record)
     if wants_json():
-        return jsonify(worker_json(record))
+        return jsonify(with_numbers(state, [record])[0])
     newest = _newest(state, identifier)
-    context = {
+    context: dict[str, Any] = {
         "identifier": identifier,
         "newest_filter": f"worker={identifier}&limit=1",
         "newest_digest": news.digest_of(task.id for task in newest[:1]),

@@ -77,8 +77,7 @@ def workers() -> ResponseReturnValue:
     found = [record for record in every if _matches(state, record, q, scope)]
     counts = worker_counts(state.database)
     if wants_json():
-        last = _last(state, found)
-        return jsonify(workers=[worker_json(record) | _numbers(record, counts, last) for record in found])
+        return jsonify(workers=with_numbers(state, found, counts))
     context = {
         "rows": _rows(state, person, found, counts),
         "is_filtered": bool(q or scope),
@@ -292,6 +291,15 @@ def _newest(person: Visitor) -> Any:
 def _unregistered(state: State) -> int:
     """How many worker classes were found and are not registered yet."""
     return len(state.registry.classes().keys() - {record.identifier for record in worker_records(state.database)})
+
+
+def with_numbers(
+    state: State, records: list[WorkerRecord], counts: dict[str, WorkerCounts] | None = None
+) -> list[dict[str, Any]]:
+    """Workers as JSON, with how many tasks they have and which was the last."""
+    known = worker_counts(state.database) if counts is None else counts
+    last = _last(state, records)
+    return [worker_json(record) | _numbers(record, known, last) for record in records]
 
 
 def _numbers(record: WorkerRecord, counts: dict[str, WorkerCounts], last: dict[str, Shown]) -> dict[str, Any]:
