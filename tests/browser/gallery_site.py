@@ -19,7 +19,6 @@ from pydantic import BaseModel, Field, SecretStr
 
 from stask_web import BaseWorker, Choices, DryRun, RolePolicy, STask, Upload, action
 from stask_web.database import upgrade
-from stask_web.discovery import Broken
 from stask_web.models import Attempt, Process, Stat, Task, WorkerRecord
 from stask_web.state import State, state_of
 from stask_web.status import Status
@@ -446,9 +445,14 @@ def _odd_workers(gallery: Gallery) -> None:
                 identifier="parcels", class_name="shop.parcels:ParcelWorker", stored_title="Parcels", **row
             )
         )
-    state.registry.broken.append(
-        Broken("shop.parcels", "ImportError: No module named 'carrier' (line 7 of parcels.py)")
-    )
+    find = state.registry._candidates
+
+    def find_all() -> Any:
+        state.registry._report("shop.parcels", "ImportError: No module named 'carrier' (line 7 of parcels.py)")
+        yield from find()
+
+    state.registry._candidates = find_all  # type: ignore[method-assign]
+    state.registry.rescan()
 
 
 def _runs(gallery: Gallery) -> None:
