@@ -19,8 +19,7 @@ from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 
 from .errors import InvalidOptions
-from .fields import Field, make_field, without_none
-from .formatting import humanise
+from .fields import Field, label_of, make_field, without_none
 from .formfields import FILE_KINDS, FormField, shown_text
 from .forms import LaunchForm, literal_of
 from .language import tr
@@ -315,7 +314,7 @@ def _of_model(model: type[BaseModel], above: str = "", group: str = "") -> Itera
             continue
         annotation, optional = without_none(info.annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel) and not optional:
-            yield from _of_model(annotation, f"{above}{name}.", info.title or humanise(name))
+            yield from _of_model(annotation, f"{above}{name}.", info.title or label_of(name))
             continue
         field = make_field(name, info)
         if field.kind in FILE_KINDS:
@@ -332,11 +331,11 @@ def _of_values(values: Mapping[str, Any], above: str = "", group: str = "") -> I
         if not _can_be_named(key) or (not above and key in _ELSEWHERE):
             continue
         if isinstance(value, Mapping) and value and all(_can_be_named(inner) for inner in value):
-            yield from _of_values(value, f"{name}.", humanise(key))
+            yield from _of_values(value, f"{name}.", label_of(key))
             continue
         annotation, kind = _type_of(key, value)
         info = FieldInfo(annotation=annotation, default=None, json_schema_extra={"kind": kind})
-        field = replace(make_field(key, info), name=name, label=humanise(key), group=group, required=False)
+        field = replace(make_field(key, info), name=name, label=label_of(key), group=group, required=False)
         yield Knob(name, info, field)
 
 
