@@ -26,6 +26,8 @@ from .workers import row_part, with_numbers
 HISTORY = 25
 #: Bars of a card.
 RUNS = 20
+#: The page on which a schedule is made.
+_PLANNER = "stask.schedule_new"
 
 
 def register(bp: Blueprint) -> None:
@@ -106,7 +108,7 @@ def _card(state: State, record: WorkerRecord, spec: ActionSpec, runs: list[Shown
     person = visitor()
     usual = usual_duration(state.database, record.identifier, spec.name)
     may_launch = record.active and person.may("launch", spec)
-    planner = _schedule_endpoint() if person.may("schedule", spec) else ""
+    may_schedule = _PLANNER in current_app.view_functions and person.may("schedule", spec)
     return ActionCard(
         name=spec.name,
         title=str(spec.title),
@@ -115,7 +117,7 @@ def _card(state: State, record: WorkerRecord, spec: ActionSpec, runs: list[Shown
         usual=duration(usual),
         bars=run_bars([_run(shown) for shown in reversed(runs)], RUNS),
         button=action_button(record.identifier, spec) if may_launch else None,
-        schedule_url=url_for(planner, worker=record.identifier, action=spec.name) if planner else "",
+        schedule_url=url_for(_PLANNER, worker=record.identifier, action=spec.name) if may_schedule else "",
     )
 
 
@@ -124,18 +126,6 @@ def _run(shown: Shown) -> Run:
     took = tr("took %(time)s", time=shown.long) if shown.long else ""
     words = ", ".join(part for part in (shown.look.word, took, clock(shown.when)) if part)
     return Run(elapsed(shown.task) or 0.0, shown.look.tone, shown.url, words)
-
-
-def _schedule_endpoint() -> str:
-    """The endpoint of the page on which a schedule is made; "" when there is none."""
-    for rule in current_app.url_map.iter_rules():
-        if (
-            rule.endpoint.startswith("stask.")
-            and rule.rule.endswith("/schedules/new")
-            and "GET" in (rule.methods or ())
-        ):
-            return str(rule.endpoint)
-    return ""
 
 
 def _newest(state: State, identifier: str) -> list[Task]:
