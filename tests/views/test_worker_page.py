@@ -236,3 +236,11 @@ def test_a_task_that_runs_has_a_bar_too(site: Site, viewer: FlaskClient) -> None
     found = card(viewer.get(PAGE).get_data(as_text=True), "import")
     assert f'class="runs-link tone-running" href="/stask/tasks/{task_id}"' in found
     assert "Its first run has not ended yet" in found
+
+
+def test_an_action_is_scheduled_from_its_card_by_who_may(site: Site, admin: FlaskClient, operator: FlaskClient) -> None:
+    if "stask.schedule_new" not in site.app.view_functions:
+        site.app.add_url_rule("/stask/schedules/new", "stask.schedule_new", lambda: "")
+    wanted = "/stask/schedules/new?worker=product&amp;action=import"
+    assert f'href="{wanted}"' in card(admin.get(PAGE).get_data(as_text=True), "import")
+    assert "/schedules/new" not in operator.get(PAGE).get_data(as_text=True)
