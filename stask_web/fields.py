@@ -270,6 +270,13 @@ _CAPITALS = frozenset(
 )
 
 
+def label_of(name: str) -> str:
+    """The name of a setting as a label: ``"api_url"`` as ``"API URL"``."""
+    words = [word.upper() if word.lower() in _CAPITALS else word for word in name.replace("-", "_").split("_") if word]
+    text = " ".join(words)
+    return text[:1].upper() + text[1:]
+
+
 def _label(value: Any) -> str:
     text = str(value)
     return text.upper() if text in _CAPITALS else text.replace("_", " ").capitalize()

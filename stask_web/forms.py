@@ -236,10 +236,7 @@ class LaunchForm:
     def _choice(self, item: FormField, text: str) -> Any:
         """The value behind a choice's text: a form knows only texts, a Literal or Enum may hold numbers."""
         info = self.spec.model.model_fields[item.name] if self.spec.model else None
-        for value in _literals(info.annotation if info else None):
-            if str(value) == text:
-                return value
-        return text
+        return literal_of(info.annotation if info else None, text)
 
     def _read_files(
         self, item: FormField, form: MultiDict[str, str], files: MultiDict[str, FileStorage], values: dict[str, Any]
@@ -316,6 +313,11 @@ def _lost_files(item: FormField, given: Any) -> list[str]:
 def _with_point(text: str) -> str:
     """A decimal comma as a point. Three digits after it may as well be thousands: that is left, and asked about."""
     return text.replace(",", ".") if re.fullmatch(r"[+-]?\d+,(?:\d{1,2}|\d{4,})", text) else text
+
+
+def literal_of(annotation: Any, text: str) -> Any:
+    """The value that a Literal or Enum in an annotation means by a text; the text itself when there is none."""
+    return next((value for value in _literals(annotation) if str(value) == text), text)
 
 
 def _literals(annotation: Any) -> list[Any]:

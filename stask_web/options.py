@@ -31,6 +31,7 @@ __all__ = [
     "Field",
     "Upload",
     "UploadedPath",
+    "check_deep",
     "check_model",
     "defaults_of",
     "dry_run_field",
@@ -105,6 +106,38 @@ def check_model(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
         for item in error.errors():
             errors.setdefault(_place(item), _sentence(item))
         raise InvalidOptions(errors) from None
+
+
+def check_deep(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
+    """Check values against a model as a form of its fields and of those of the models inside of it does.
+
+    :raises InvalidOptions: dotted path of a field -> sentence.
+    """
+    try:
+        checked = model.model_validate(dict(data))
+    except ValidationError as error:
+        errors: dict[str, str] = {}
+        for item in error.errors():
+            errors.setdefault(".".join(map(str, item["loc"])), _sentence(item))
+        raise InvalidOptions(errors) from None
+    if wrong := _deep_errors(checked, ""):
+        raise InvalidOptions(wrong)
+    return checked
+
+
+def _deep_errors(options: BaseModel, above: str) -> dict[str, str]:
+    """What is wrong beside types, in a model and in those inside of it."""
+    wrong: dict[str, str] = {}
+    for check in (_check_kinds, _check_choices):
+        try:
+            check(type(options), options)
+        except InvalidOptions as error:
+            wrong |= {f"{above}{name}": text for name, text in error.errors.items()}
+    for name in type(options).model_fields:
+        value = getattr(options, name)
+        if isinstance(value, BaseModel):
+            wrong |= _deep_errors(value, f"{above}{name}.")
+    return wrong
 
 
 def errors_of(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, str]:

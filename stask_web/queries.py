@@ -245,6 +245,39 @@ _LAST_TASKS = sa.select(Task).where(
 )
 
 
+#: How far back a page looks for the last runs of a worker's actions.
+RUNS_LOOK = 2_000
+
+
+def last_runs(
+    database: Database, select: sa.Select[Any], identifier: str, runs: int, look: int = RUNS_LOOK
+) -> dict[str, list[Task]]:
+    """The newest started tasks of each of a worker's actions: action -> tasks, newest first.
+
+    One statement that looks at the worker's newest tasks only, by their index: an action that ran long ago has none.
+
+    :param select: of the tasks that may be seen.
+    :param runs: how many of each action at most.
+    :param look: at how many of the worker's tasks to look.
+    """
+    newest = (
+        sa.select(Task.id, Task.action, Task.started_at)
+        .where(Task.identifier == identifier)
+        .order_by(Task.id.desc())
+        .limit(look)
+        .subquery()
+    )
+    place = sa.func.row_number().over(partition_by=newest.c.action, order_by=newest.c.id.desc())
+    started = newest.c.started_at.is_not(None)
+    placed = sa.select(newest.c.id, place.label("place")).where(started).subquery()
+    wanted = sa.select(placed.c.id).where(placed.c.place <= runs)
+    found: dict[str, list[Task]] = {}
+    with database.session() as session:
+        for task in session.scalars(select.where(Task.id.in_(wanted)).order_by(Task.id.desc())):
+            found.setdefault(task.action, []).append(task)
+    return found
+
+
 def next_fires(database: Database) -> dict[str, datetime]:
     """When each worker's next schedule fires: identifier -> moment, without workers that have none."""
     with database.read() as connection:

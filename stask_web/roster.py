@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,13 +60,18 @@ class Roster:
                 changed.append(record.identifier)
         return [record for record in self.all() if record.identifier in changed]
 
-    def clean_orphaned(self) -> int:
+    def orphaned(self) -> list[WorkerRecord]:
+        """The registered workers whose class no longer exists, after looking once more."""
+        classes = self.state.registry.rescan()
+        return [record for record in self.all() if record.identifier not in classes]
+
+    def clean_orphaned(self, only: Collection[str] | None = None) -> int:
         """Forget workers whose class no longer exists; their tasks stay in the history.
 
+        :param only: the identifiers of those to forget; by default all of them.
         :returns: how many were forgotten.
         """
-        classes = self.state.registry.rescan()
-        orphans = [record.identifier for record in self.all() if record.identifier not in classes]
+        orphans = [record.identifier for record in self.orphaned() if only is None or record.identifier in only]
         with self.state.database.write() as connection:
             connection.execute(sa.delete(WorkerRecord).where(WorkerRecord.identifier.in_(orphans)))
         return len(orphans)

@@ -55,6 +55,48 @@ def ended_sums(database: Database) -> _Sums:
     return sums
 
 
+#: Waiting tasks that are looked at to say how many each worker has.
+WAITING_LOOK = 10_000
+
+
+class WorkerCounts(NamedTuple):
+    """How many tasks of a worker there are.
+
+    :param whole: whether all that wait were looked at; otherwise there may be more of them.
+    """
+
+    waiting: int
+    running: int
+    completed: int
+    failed: int
+    whole: bool
+
+
+def worker_counts(database: Database) -> dict[str, WorkerCounts]:
+    """How many tasks of each worker wait, run, have completed, have failed: identifier -> counts.
+
+    What has ended comes from the daily counts, what waits from a bounded look at the queue.
+    """
+    found: dict[str, Counter[int]] = {}
+    with database.read() as connection:
+        whole = True
+        for status in (Status.PENDING, Status.RUNNING):
+            some: Any = sa.select(Task.identifier).where(Task.status == status).order_by(Task.id)
+            some = some.limit(WAITING_LOOK).subquery()
+            rows = connection.execute(sa.select(some.c.identifier, sa.func.count()).group_by(some.c.identifier)).all()
+            whole = whole and sum(int(n) for _, n in rows) < WAITING_LOOK
+            for identifier, n in rows:
+                found.setdefault(identifier, Counter())[status] = int(n)
+    for (identifier, _, number), n in ended_sums(database).items():
+        found.setdefault(identifier, Counter())[number] += n
+    return {
+        name: WorkerCounts(
+            counts[Status.PENDING], counts[Status.RUNNING], counts[Status.COMPLETED], counts[Status.FAILED], whole
+        )
+        for name, counts in found.items()
+    }
+
+
 def forget_sums(database: Database) -> None:
     """Let the next page count anew: something was deleted."""
     _sums.pop(database, None)

@@ -33,18 +33,21 @@ def create_blueprint(state: State) -> Blueprint:
         task,
         tasks,
         uploads,
+        worker_about,
+        worker_page,
+        worker_settings,
         workers,
     )
 
     bp = Blueprint(
         "stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES)
     )
-    for module in (
-        reader,
-        checks,
-        errors,
+    pages = (
         dashboard,
         workers,
+        worker_page,
+        worker_settings,
+        worker_about,
         launch,
         uploads,
         tasks,
@@ -53,7 +56,8 @@ def create_blueprint(state: State) -> Blueprint:
         downloads,
         preview,
         health,
-    ):
+    )
+    for module in (reader, checks, errors, *pages):
         module.register(bp)
     bp.record_once(_take_what_is_left)
     bp.record_once(_check_tokens_ourselves)

@@ -56,5 +56,46 @@ def hour_bars(hours: Sequence[Mapping[str, Any]]) -> list[HourBar]:
     return bars
 
 
+class Run(NamedTuple):
+    """One run of an action, to be drawn as a bar.
+
+    :param seconds: how long it took.
+    :param tone: of its look.
+    :param words: what a reader hears and a pointer sees.
+    """
+
+    seconds: float
+    tone: str
+    url: str
+    words: str
+
+
+class RunBar(NamedTuple):
+    """One bar of an action's last runs, in a drawing of 320 x 40."""
+
+    x: float
+    y: float
+    height: float
+    run: Run
+
+
+RUN_WIDTH, RUN_HEIGHT, RUN_STEP, RUN_SMALLEST = 320.0, 40.0, 16.0, 4.0
+
+
+def run_bars(runs: Sequence[Run], most: int) -> list[RunBar]:
+    """Bars of equal width that end at the right edge; the longest run fills the height.
+
+    :param runs: oldest first.
+    :param most: how many bars there is room for.
+    """
+    longest = max((run.seconds for run in runs), default=0.0) or 1.0
+    first = RUN_WIDTH - RUN_STEP * min(len(runs), most)
+    bars = []
+    for place, run in enumerate(runs[-most:]):
+        height = round(max(RUN_SMALLEST, run.seconds / longest * RUN_HEIGHT), 2)
+        bars.append(RunBar(first + place * RUN_STEP, round(RUN_HEIGHT - height, 2), height, run))
+    return bars
+
+
 def _height(value: int, most: int) -> float:
     return round(max(SMALLEST, value / most * HEIGHT), 2) if value else 0.0

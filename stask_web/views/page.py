@@ -29,9 +29,12 @@ STYLES: dict[str, Sequence[str]] = {
     "dashboard": ("widgets", "dashboard"),
     "host": ("widgets",),
     "launch": ("form",),
+    "schedules": ("form", "schedules"),
+    "statistics": ("sheet", "statistics"),
+    "system": ("sheet", "system"),
     "task": ("task",),
     "tasks": ("list",),
-    "workers": ("widgets", "workers"),
+    "workers": ("widgets", "form", "list", "schedules", "sheet", "statistics", "workers"),
 }
 #: The behaviours in ``static/js`` that a page is sure to need: they come with it and not after it, see ``parts.js``.
 SCRIPTS: dict[str, Sequence[str]] = {

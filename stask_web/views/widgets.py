@@ -182,7 +182,7 @@ def make_widget(identifier: str, cls: type[Any], ui: Ui, tasks: Sequence[Shown],
         description=str(cls.description),
         icon=Markup(str(cls.icon)),
         url=url_for("stask.worker", identifier=identifier),
-        actions=[_button(identifier, spec) for spec in action_specs_of(cls).values() if ui.may("launch", spec)],
+        actions=[action_button(identifier, spec) for spec in action_specs_of(cls).values() if ui.may("launch", spec)],
         ui=ui,
         digest=news.digest_of([newest.id] if newest else []),
     )
@@ -207,7 +207,8 @@ def _is_news(task: Task) -> bool:
     )
 
 
-def _button(identifier: str, spec: ActionSpec) -> ActionButton:
+def action_button(identifier: str, spec: ActionSpec) -> ActionButton:
+    """What starts an action: its form, or a start at once when it asks for nothing."""
     return ActionButton(
         name=spec.name,
         title=str(spec.title),

@@ -1,8 +1,9 @@
-"""Workers: the list for admins, one worker's page, turning on and off, discovery."""
+"""The list of workers: what there is and how it does, turning on and off, looking for new ones, forgetting old ones."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask import Blueprint, jsonify, redirect, request, url_for
@@ -10,69 +11,105 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from .. import news
-from ..formatting import action_specs_of
+from ..discovery import Broken
+from ..formatting import action_specs_of, number
+from ..language import tr, trn
 from ..models import Task, WorkerRecord
 from ..queries import last_tasks, recent_tasks, worker_records
 from ..state import State, current_state
+from ..tally import WorkerCounts, worker_counts
+from .notices import leave_notice, take_notice
 from .page import render
 from .shown import Shown, show_all
-from .visitor import need, partial, the_worker, visitor, wants_json
-from .widgets import Widget, widgets
+from .visitor import Visitor, need, partial, the_worker, visitor, wants_json
+from .worker_frame import broken_module
 
-HISTORY = 25
+#: Names of workers that one sentence holds.
+_NAMED = 5
 
 
 def register(bp: Blueprint) -> None:
     """Add the routes."""
     bp.get("/workers", endpoint="workers")(workers)
-    bp.get("/workers/<identifier>", endpoint="worker")(worker)
     bp.post("/workers/<identifier>/activate", endpoint="activate")(activate)
     bp.post("/workers/<identifier>/deactivate", endpoint="deactivate")(deactivate)
     bp.post("/workers/discover", endpoint="discover")(discover)
+    bp.post("/workers/rescan", endpoint="rescan")(rescan)
+    bp.get("/workers/clean-orphaned", endpoint="orphaned")(orphaned)
+    bp.post("/workers/clean-orphaned", endpoint="clean_orphaned")(clean_orphaned)
+
+
+class Row(NamedTuple):
+    """What the list shows of one worker.
+
+    :param cls: its class, None when it is gone.
+    :param broken: why it is gone, for those who may know.
+    :param counts: links with numbers: how many tasks wait, run, have completed, have failed.
+    """
+
+    record: WorkerRecord
+    cls: Any
+    icon: Markup
+    broken: Broken | None
+    counts: list[CountLink]
+    last: Shown | None
+
+
+class CountLink(NamedTuple):
+    """How many tasks a worker has of one status, as a link to them.
+
+    :param tone: the colour of its number when it is not zero.
+    """
+
+    word: str
+    text: str
+    n: int
+    url: str
+    tone: str
 
 
 def workers() -> ResponseReturnValue:
-    """Every registered worker, and the modules that could not be loaded."""
+    """Every registered worker that is asked for, and the modules that could not be loaded."""
     person = need("view")
     state = current_state()
-    records = [record for record in worker_records(state.database) if person.may("view", _target(state, record))]
+    every = _visible(state, person)
+    q, scope = request.args.get("q", "").strip()[:200], request.args.get("scope", "")
+    found = [record for record in every if _matches(state, record, q, scope)]
+    counts = worker_counts(state.database)
     if wants_json():
-        return jsonify(workers=[_json(record) for record in records])
-    rows = _rows(state, records)
-    broken = state.registry.broken if person.may("manage_workers") else []
-    return render("workers/page.html", "workers", rows=rows, broken=broken, unregistered=_unregistered(state, records))
-
-
-def worker(identifier: str) -> ResponseReturnValue:
-    """One worker: its actions and its history; or its widget alone."""
-    record = the_worker(identifier)
-    state = current_state()
-    if partial() == "widget":
-        drawn = _widget(state, record)
-        template = "widgets/_slot.html" if drawn else "widgets/_absent.html"
-        return render(template, "dashboard", widget=drawn, identifier=identifier)
-    if partial() == "row":
-        [(_, icon, last, cls)] = _rows(state, [record])
-        return render("workers/_row.html", "workers", record=record, icon=icon, last=last, cls=cls)
-    if wants_json():
-        return jsonify(_json(record))
-    person = visitor()
-    rows = recent_tasks(
-        state.database,
-        HISTORY,
-        person.policy.visible(sa.select(Task).where(Task.identifier == identifier), person.user),
-    )
+        return jsonify(workers=with_numbers(state, found, counts))
+    context = {
+        "rows": _rows(state, person, found, counts),
+        "is_filtered": bool(q or scope),
+        "part_url": url_for("stask.workers", q=q or None, scope=scope or None),
+        "digest": news.digest_of(task.id for task in recent_tasks(state.database, 1, _newest(person))),
+    }
+    if partial() == "list":
+        return render("workers/_list.html", "workers", **context)
+    admin = person.may("manage_workers")
     return render(
-        "workers/worker.html",
+        "workers/page.html",
         "workers",
-        record=record,
-        icon=Markup(record.icon),
-        widget=_widget(state, record),
-        cls=state.registry.get(identifier),
-        tasks=show_all(state, rows),
-        list_filter=f"worker={identifier}&limit={HISTORY}",
-        digest=news.digest_of(task.id for task in rows),
+        q=q,
+        scope=scope,
+        scopes=sorted({record.scope for record in every if record.scope}),
+        has_filter=bool(every),
+        broken=state.registry.broken if admin else [],
+        unregistered=_unregistered(state) if admin else 0,
+        orphans=sum(1 for record in every if state.registry.get(record.identifier) is None) if admin else 0,
+        notice=take_notice(),
+        **context,
     )
+
+
+def row_part(record: WorkerRecord) -> str:
+    """The row of one worker alone."""
+    state = current_state()
+    [row] = _rows(state, visitor(), [record], worker_counts(state.database))
+    return render("workers/_row.html", "workers", row=row, record=record)
+
+
+# -- on and off
 
 
 def activate(identifier: str) -> ResponseReturnValue:
@@ -85,44 +122,160 @@ def deactivate(identifier: str) -> ResponseReturnValue:
     return _switch(identifier, False)
 
 
-def discover() -> ResponseReturnValue:
-    """Look for worker classes that are new, and register them."""
-    need("manage_workers")
-    found = current_state().roster.discover()
-    if wants_json():
-        words = "No new workers." if not found else f"Found {', '.join(record.title for record in found)}."
-        return jsonify(message=words, workers=[_json(record) for record in found])
-    return redirect(url_for("stask.workers"), 303)
-
-
 def _switch(identifier: str, active: bool) -> ResponseReturnValue:
     the_worker(identifier, "manage_workers")
     record = current_state().roster.set_active(identifier, active)
     if wants_json():
         undo = {
             "url": url_for("stask.deactivate" if active else "stask.activate", identifier=identifier),
-            "label": "Undo",
+            "label": tr("Undo"),
         }
-        return jsonify(_json(record) | {"message": f"{record.title} is {'on' if active else 'off'}.", "undo": undo})
+        words = (
+            tr("%(worker)s is on.", worker=record.title) if active else tr("%(worker)s is off.", worker=record.title)
+        )
+        return jsonify(worker_json(record) | {"message": words, "undo": undo})
     back = request.form.get("_back") == "worker"
     return redirect(url_for("stask.worker", identifier=identifier) if back else url_for("stask.workers"), 303)
 
 
-def _widget(state: State, record: WorkerRecord) -> Widget | None:
-    found = widgets(state, [record]) if record.active else []
-    return found[0] if found else None
+# -- what is there
 
 
-def _target(state: State, record: WorkerRecord) -> Any:
-    return state.registry.get(record.identifier) or record
+def discover() -> ResponseReturnValue:
+    """Look for worker classes that are new, and register them."""
+    need("manage_workers")
+    state = current_state()
+    found = state.roster.discover()
+    if not found:
+        words = tr("No new workers.")
+    elif all(record.active for record in found):
+        words = tr("Found %(workers)s.", workers=_names(found))
+    else:
+        words = tr("Found %(workers)s. What is new is off until you turn it on.", workers=_names(found))
+    return _answer(state, words, found)
 
 
-def _rows(state: State, records: list[WorkerRecord]) -> list[tuple[WorkerRecord, Markup, Shown | None, Any]]:
-    """What the list shows of each worker: its row, icon, last task and class."""
+def rescan() -> ResponseReturnValue:
+    """Write down anew what the classes of the registered workers say of themselves."""
+    need("manage_workers")
+    state = current_state()
+    changed = state.roster.rescan()
+    if changed:
+        words = tr("Brought up to date: %(workers)s.", workers=_names(changed))
+    else:
+        words = tr("Looked at every class. Nothing has changed.")
+    return _answer(state, words, changed)
+
+
+def orphaned() -> ResponseReturnValue:
+    """The question before workers whose class is gone are forgotten: which, and what stays."""
+    need("manage_workers")
+    state = current_state()
+    found = state.roster.orphaned()
+    if wants_json():
+        return jsonify(workers=[worker_json(record) for record in found])
+    rows = [(record, broken_module(record, state.registry.broken)) for record in found]
+    template = "workers/_orphaned.html" if partial() is not None else "workers/orphaned.html"
+    return render(template, "workers", orphans=rows, in_dialog=partial() is not None)
+
+
+def clean_orphaned() -> ResponseReturnValue:
+    """Forget workers whose class is gone: those that the question named, or as JSON without names all of them."""
+    need("manage_workers")
+    state = current_state()
+    body = request.get_json(silent=True) if request.is_json else None
+    named = body.get("identifiers") if isinstance(body, dict) else request.form.getlist("identifier")
+    if not named and not wants_json():
+        return redirect(url_for("stask.orphaned"), 303)
+    only = {str(name) for name in named} if isinstance(named, list) and named else None
+    count = state.roster.clean_orphaned(only)
+    if count:
+        words = trn(
+            "%(num)s worker was forgotten. Its tasks stay in the history.",
+            "%(num)s workers were forgotten. Their tasks stay in the history.",
+            count,
+            num=number(count),
+        )
+    else:
+        words = tr("No worker has lost its class. Nothing was changed.")
+    if wants_json():
+        return jsonify(message=words, count=count)
+    leave_notice(words)
+    return redirect(url_for("stask.workers"), 303)
+
+
+def _answer(state: State, words: str, records: Sequence[WorkerRecord]) -> ResponseReturnValue:
+    """What was found, and how many modules could not be loaded."""
+    failed = len(state.registry.broken)
+    if failed:
+        more = trn(
+            "%(num)s module could not be loaded.", "%(num)s modules could not be loaded.", failed, num=number(failed)
+        )
+        words = f"{words} {more}"
+    if wants_json():
+        return jsonify(message=words, workers=[worker_json(record) for record in records])
+    leave_notice(words, "attention" if failed else "done")
+    return redirect(url_for("stask.workers"), 303)
+
+
+def _names(records: Sequence[WorkerRecord]) -> str:
+    names = ", ".join(record.title for record in records[:_NAMED])
+    more = len(records) - _NAMED
+    return tr("%(names)s and %(num)s more", names=names, num=number(more)) if more > 0 else names
+
+
+# -- the rows
+
+
+def _visible(state: State, person: Visitor) -> list[WorkerRecord]:
+    records = worker_records(state.database)
+    return [record for record in records if person.may("view", state.registry.get(record.identifier) or record)]
+
+
+def _matches(state: State, record: WorkerRecord, q: str, scope: str) -> bool:
+    """Whether a worker is of that scope and has all the words in its names, description, class or actions."""
+    if scope and record.scope != scope:
+        return False
+    if not q:
+        return True
+    cls = state.registry.get(record.identifier)
+    actions = [str(spec.title) for spec in action_specs_of(cls).values()] if cls is not None else []
+    texts = [record.identifier, record.title, record.scope, record.description, record.class_name, *actions]
+    text = "\n".join(texts).casefold()
+    return all(word in text for word in q.casefold().split())
+
+
+def _rows(state: State, person: Visitor, records: list[WorkerRecord], counts: dict[str, WorkerCounts]) -> list[Row]:
     last = _last(state, records)
+    rows = []
+    for record in records:
+        cls = state.registry.get(record.identifier)
+        may_know = cls is None and person.may("manage_workers", record)
+        rows.append(
+            Row(
+                record,
+                cls,
+                Markup(record.icon),
+                broken_module(record, state.registry.broken) if may_know else None,
+                _links(record, counts.get(record.identifier)),
+                last.get(record.identifier),
+            )
+        )
+    return rows
+
+
+def _links(record: WorkerRecord, counts: WorkerCounts | None) -> list[CountLink]:
+    n = counts or WorkerCounts(0, 0, 0, 0, whole=True)
+    waiting = f"{number(n.waiting)}" if n.whole else f"{number(n.waiting)}+"
+    shown = (
+        (tr("Waiting"), waiting, n.waiting, "pending", ""),
+        (tr("Running"), number(n.running), n.running, "running", "running"),
+        (tr("Completed"), number(n.completed), n.completed, "completed", ""),
+        (tr("Failed"), number(n.failed), n.failed, "failed", "failed"),
+    )
     return [
-        (record, Markup(record.icon), last.get(record.identifier), state.registry.get(record.identifier))
-        for record in records
+        CountLink(word, text, value, url_for("stask.tasks", worker=record.identifier, status=status), tone)
+        for word, text, value, status, tone in shown
     ]
 
 
@@ -131,12 +284,35 @@ def _last(state: State, records: list[WorkerRecord]) -> dict[str, Shown]:
     return {shown.task.identifier: shown for shown in show_all(state, tasks.values())}
 
 
-def _unregistered(state: State, records: list[WorkerRecord]) -> int:
+def _newest(person: Visitor) -> Any:
+    return person.policy.visible(sa.select(Task), person.user)
+
+
+def _unregistered(state: State) -> int:
     """How many worker classes were found and are not registered yet."""
-    return len(state.registry.classes().keys() - {record.identifier for record in records})
+    return len(state.registry.classes().keys() - {record.identifier for record in worker_records(state.database)})
 
 
-def _json(record: WorkerRecord) -> dict[str, Any]:
+def with_numbers(
+    state: State, records: list[WorkerRecord], counts: dict[str, WorkerCounts] | None = None
+) -> list[dict[str, Any]]:
+    """Workers as JSON, with how many tasks they have and which was the last."""
+    known = worker_counts(state.database) if counts is None else counts
+    last = _last(state, records)
+    return [worker_json(record) | _numbers(record, known, last) for record in records]
+
+
+def _numbers(record: WorkerRecord, counts: dict[str, WorkerCounts], last: dict[str, Shown]) -> dict[str, Any]:
+    n = counts.get(record.identifier) or WorkerCounts(0, 0, 0, 0, whole=True)
+    shown = last.get(record.identifier)
+    return {
+        "counts": {"pending": n.waiting, "running": n.running, "completed": n.completed, "failed": n.failed},
+        "last_task": shown.id if shown else None,
+    }
+
+
+def worker_json(record: WorkerRecord) -> dict[str, Any]:
+    """A worker as JSON answers have it."""
     cls = record.worker_class
     specs = action_specs_of(cls) if cls is not None else {}
     return {

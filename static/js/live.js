@@ -17,7 +17,7 @@ function wants() {
   return {
     tasks,
     lists: new Set(all("[data-list]").map((list) => list.dataset.list)),
-    stats: all("[data-stat]").length > 0,
+    stats: all("[data-stat], [data-when-tasks-end]").length > 0,
   };
 }
 

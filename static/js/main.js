@@ -17,9 +17,10 @@ import * as theme from "./theme.js";
 import * as time from "./time.js";
 import * as toast from "./toast.js";
 import * as tray from "./tray.js";
+import * as workers from "./workers.js";
 import * as zone from "./zone.js";
 
-for (const behaviour of [zone, toast, loading, theme, connection, dialog, menu, async, copy, tasks, tray, lists, time, keys]) {
+for (const behaviour of [zone, toast, loading, theme, connection, dialog, menu, async, copy, tasks, tray, lists, time, keys, workers]) {
   behaviour.start();
 }
 hear("changed", ({ root }) => ready(root).catch(console.error));

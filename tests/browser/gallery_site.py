@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import sqlalchemy as sa
 from flask import Flask, request
@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from stask_web import BaseWorker, Choices, DryRun, RolePolicy, STask, Upload, action
 from stask_web.database import upgrade
-from stask_web.models import Attempt, Process, Stat, Task
+from stask_web.models import Attempt, Process, Stat, Task, WorkerRecord
 from stask_web.state import State, state_of
 from stask_web.status import Status
 
@@ -174,6 +174,50 @@ class ReportWorker(CacheWorker):
     identifier, scope, title, description = "report", "erp", "Reports", "Monthly reports for the accountant"
 
 
+class Api(BaseModel):
+    """Of the accountant's server."""
+
+    url: str = Field("https://accounts.example.com", title="Address", json_schema_extra={"kind": "url"})
+    timeout: float = Field(30, title="Time limit", gt=0, le=600, description="Seconds to wait for an answer")
+    key: SecretStr | None = Field(None, title="API key")
+
+
+class ReportSettings(BaseModel):
+    """What an admin may set of the reports."""
+
+    company: str = Field("Kyiv Cinema Shop", title="Company", description="As it stands on top of each report")
+    paper: Literal["a4", "letter"] = Field("a4", title="Paper")
+    days: int = Field(31, title="Days", ge=1, le=366)
+    mail: bool = Field(True, title="Mail it to the accountant")
+    columns: list[Literal["sku", "name", "price", "stock"]] = Field(["sku", "price"], title="Columns")
+    api: Api = Field(default_factory=Api, title="Accountant's server")
+
+
+class SetUpWorker(CacheWorker):
+    """With settings; its defaults are typed."""
+
+    identifier, scope, title = "setup", "erp", "Reports with settings"
+    description = "Monthly reports, set up by whoever knows the accountant"
+    Settings = ReportSettings
+
+
+class PlainWorker(CacheWorker):
+    """With plain defaults."""
+
+    identifier, scope, title, description = "plain", "site", "Plain settings", "Settings without a model"
+    defaults: ClassVar[dict[str, Any]] = {
+        "batch_size": 100,
+        "retry": True,
+        "api": {"url": "https://x.example", "token": ""},
+    }
+
+
+class LostWorker(CacheWorker):
+    """Its class is gone a moment after it was registered."""
+
+    identifier, scope, title, description = "lost", "old", "Fax machine", "Sent faxes until 2009"
+
+
 class BrokenWorker(CacheWorker):
     identifier, scope, title = "broken", "erp", "Broken widget"
 
@@ -192,6 +236,9 @@ WORKERS = (
     ReportWorker,
     BrokenWorker,
 )
+
+#: Off, so that the dashboard stays as it is.
+OFF = (SetUpWorker, PlainWorker, LostWorker)
 
 
 class GalleryPolicy(RolePolicy):
@@ -233,6 +280,8 @@ def _fill(gallery: Gallery) -> None:
     for cls in WORKERS:
         state.registry.add(cls)
         state.roster.set_active(cls.identifier, True)
+    _odd_workers(gallery)
+    _runs(gallery)
     _history(gallery)
     now = datetime.now(UTC)
     _process(gallery)
@@ -406,6 +455,63 @@ REFUSED = "sku,title,price,reason,line\n" + "".join(
     f"B{number},Lamp,,the price is missing,{number * 41}\n" for number in range(1, 41)
 )
 SUMMARY = {"products": 3201, "shops": ["Kyiv", "Lviv", "Odesa"], "prices": {"lowest": 1.5, "highest": 3201.5}}
+
+
+def _odd_workers(gallery: Gallery) -> None:
+    """Workers that are off: with settings that somebody changed; with a module that broke, or a class that is gone."""
+    state = gallery.state
+    for cls in OFF:
+        state.registry.add(cls)
+        state.roster.set_active(cls.identifier, False)
+    SetUpWorker().update_config({"days": 7, "api": {"timeout": 60, "key": "k-1234"}})
+    state.registry._added.pop("lost")
+    with state.database.write() as connection:
+        row = {"scope": "old", "stored_description": "Sent parcels", "settings": {}, "active": False}
+        row |= {"created_at": time.time(), "updated_at": time.time(), "stored_icon": ""}
+        connection.execute(
+            sa.insert(WorkerRecord).values(
+                identifier="parcels", class_name="shop.parcels:ParcelWorker", stored_title="Parcels", **row
+            )
+        )
+    find = state.registry._candidates
+
+    def find_all() -> Any:
+        state.registry._report("shop.parcels", "ImportError: No module named 'carrier' (line 7 of parcels.py)")
+        yield from find()
+
+    state.registry._candidates = find_all  # type: ignore[method-assign]
+    state.registry.rescan()
+
+
+def _runs(gallery: Gallery) -> None:
+    """Twenty runs of one action, of all lengths."""
+    now = time.time()
+    rows = []
+    for number in range(20):
+        ended = now - 86_400 * (20 - number)
+        took = 20.0 + (number * 37) % 90
+        status = Status.FAILED if number % 9 == 4 else Status.CANCELLED if number == 11 else Status.COMPLETED
+        rows.append(
+            {
+                "identifier": "setup",
+                "action": "rebuild",
+                "status": status,
+                "created_at": ended - took - 2,
+                "started_at": ended - took,
+                "finished_at": ended,
+                "duration": took,
+                "meta": {},
+                "message": "Sent 12 reports" if status == Status.COMPLETED else "The server did not answer",
+                "warnings": 3 if number % 7 == 2 and status == Status.COMPLETED else 0,
+                "started_by": 2,
+                "attempts": 1,
+                "attempt_no": 1,
+                "progress": 100,
+                "seen_at": ended,
+            }
+        )
+    with gallery.state.database.write() as connection:
+        connection.execute(sa.insert(Task), rows)
 
 
 def picture(width: int = 480, height: int = 240) -> bytes:
