@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from .language import reader
 from .status import Status
 from .text import human_size, plain
 
@@ -178,11 +179,11 @@ def eta_words(seconds: float | None) -> str:
 
 
 def clock(moment: datetime | None, *, now: datetime | None = None) -> str:
-    """A moment by the clock of this machine, e.g. ``"today 20:00"``, ``"12 Mar 18:02"``."""
+    """A moment by the reader's clock, e.g. ``"today 20:00"``, ``"12 Mar 18:02"``."""
     if moment is None:
         return ""
-    local = moment.astimezone()
-    today = (now or datetime.now(UTC)).astimezone().date()
+    local = moment.astimezone(reader().zone)
+    today = (now or datetime.now(UTC)).astimezone(reader().zone).date()
     near = {0: "today", 1: "tomorrow", -1: "yesterday"}.get((local.date() - today).days)
     if near:
         return f"{near} {local:%H:%M}"

@@ -188,7 +188,8 @@ def list_news(state: State, text: str) -> dict[str, Any]:
 
     The digest says nothing of what is in the list; the page fetches that itself, with the rights of its reader.
 
-    :param text: the filter as a query string: ``worker``, ``action``, ``status`` and ``limit``.
+    :param text: the filter as a query string: ``worker``, ``action``, ``status``, ``schedule`` (a number, or ``any``
+        for what any schedule started) and ``limit``.
     :raises BadFilter: for anything else.
     """
     select, limit = _select(text)
@@ -213,6 +214,9 @@ def _select(text: str) -> tuple[sa.Select[Any], int]:
                 select = select.where(Task.action == value)
             elif name == "status":
                 select = select.where(*filters.LOOKS[value])
+            elif name == "schedule":
+                is_any = value == "any"
+                select = select.where(Task.schedule_id.is_not(None) if is_any else Task.schedule_id == int(value[:18]))
             elif name == "limit" and 1 <= int(value) <= 100:
                 limit = int(value)
             else:

@@ -20,12 +20,28 @@ def create_blueprint(state: State) -> Blueprint:
 
     :param state: of the app that it is made for.
     """
-    from . import checks, dashboard, downloads, errors, health, launch, live, reader, task, tasks, uploads, workers
+    from . import (
+        checks,
+        dashboard,
+        downloads,
+        errors,
+        health,
+        launch,
+        live,
+        reader,
+        schedule_edit,
+        schedules,
+        task,
+        tasks,
+        uploads,
+        workers,
+    )
 
     bp = Blueprint(
         "stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES)
     )
-    for module in (reader, checks, errors, dashboard, workers, launch, uploads, tasks, task, live, downloads, health):
+    pages = (dashboard, workers, launch, uploads, tasks, task, schedules, schedule_edit, live, downloads, health)
+    for module in (reader, checks, errors, *pages):
         module.register(bp)
     bp.record_once(_take_what_is_left)
     bp.record_once(_check_tokens_ourselves)

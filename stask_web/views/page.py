@@ -21,7 +21,7 @@ from .visitor import Visitor, known_visitor, running_now, visitor
 THEMES = ("system", "light", "dark")
 TRAY = 5
 #: What only the pages of one section need of CSS.
-STYLES: dict[str, Sequence[str]] = {}
+STYLES: dict[str, Sequence[str]] = {"schedules": ("schedules",), "workers": ("schedules",)}
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 
 
@@ -103,6 +103,8 @@ class Ui:
         ]
         if self.person is not None and self.person.may("manage_workers"):
             entries.append(NavItem("workers", "Workers", "worker", url_for("stask.workers"), "W"))
+        if self.person is not None and self.person.may("schedule"):
+            entries.append(NavItem("schedules", tr("Schedules"), "calendar", url_for("stask.schedules"), "S"))
         return entries if self.person is not None else []
 
     @property

@@ -13,6 +13,7 @@ from flask import abort, url_for
 
 from .. import filters
 from ..formatting import action_specs_of, humanise, number
+from ..language import tr
 from ..listing import LOOK, SEARCH_LOOK
 from ..models import Task
 from ..state import State
@@ -66,6 +67,7 @@ class Wish:
     :param since: the first day, ISO.
     :param until: the last day, ISO.
     :param q: words to search for.
+    :param schedule: the number of a schedule, for what it started.
     """
 
     status: str = ""
@@ -76,6 +78,7 @@ class Wish:
     since: str = ""
     until: str = ""
     q: str = ""
+    schedule: str = ""
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Wish:
@@ -95,6 +98,8 @@ class Wish:
         known = {"status": filters.LOOKS, "who": ("me",), "period": (*PERIODS, OWN)}
         wrong = [name for name, values in known.items() if getattr(self, name) and getattr(self, name) not in values]
         if wrong or (self.action and not self.worker) or len(self.worker) > _LONGEST or len(self.action) > _LONGEST:
+            abort(422)
+        if self.schedule and not (self.schedule.isascii() and self.schedule.isdecimal() and len(self.schedule) < 19):
             abort(422)
         first, last = (_day(text) if text else None for text in (self.since, self.until))
         if first and last and first > last:
@@ -134,13 +139,16 @@ class Wish:
         """
         if self.q:
             return None
-        names = {name: value for name, value in self.params.items() if name in ("status", "worker", "action")}
+        names = {
+            name: value for name, value in self.params.items() if name in ("status", "worker", "action", "schedule")
+        }
         return urlencode({**names, "limit": SIZE})
 
     @property
     def is_simple(self) -> bool:
         """Whether a look, a worker and an action are all that is asked for."""
-        return not (self.who or self.since or self.until or self.q or self.period in PERIODS)
+        narrowed = self.who or self.since or self.until or self.q or self.schedule or self.period in PERIODS
+        return not narrowed
 
     def days(self) -> tuple[datetime | None, datetime | None]:
         """Begin and end of the period, by the clock of this machine."""
@@ -163,6 +171,8 @@ class Wish:
             select = select.where(Task.action == self.action)
         if self.who:
             select = select.where(Task.started_by == person.id)
+        if self.schedule:
+            select = select.where(Task.schedule_id == int(self.schedule))
         select = select.where(*filters.in_period(state.database, *self.days()))
         return select.where(*filters.with_words(state.database, self.q, titles(state, person))) if self.q else select
 
@@ -260,6 +270,8 @@ def set_chips(state: State, person: Visitor, wish: Wish) -> list[Chip]:
     found = []
     if wish.q:
         found.append(Chip(f"“{wish.q}”", wish.but(q="").address()))
+    if wish.schedule:
+        found.append(Chip(tr("Started by one schedule"), wish.but(schedule="").address()))
     if wish.who:
         found.append(Chip("Mine", wish.but(who="").address()))
     if wish.worker:

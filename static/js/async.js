@@ -25,6 +25,7 @@ async function send(form, button) {
     const said = await answer.json().catch(() => ({}));
     if (said.url && form.hasAttribute("data-go")) return void location.assign(said.url);
     tell("toast", { text: said.message ?? form.dataset.done, undo: said.undo });
+    tell("done", said);
     tell("poke");
     // An Undo stands outside of the widget that it is about.
     const identifier = said.identifier ?? said.task?.identifier;

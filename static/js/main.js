@@ -17,6 +17,7 @@ import * as logcounts from "./logcounts.js";
 import * as logfold from "./logfold.js";
 import * as menu from "./menu.js";
 import * as rows from "./rows.js";
+import * as schedule from "./schedule.js";
 import * as showif from "./showif.js";
 import * as tasks from "./tasks.js";
 import * as theme from "./theme.js";
@@ -25,6 +26,6 @@ import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 import * as upload from "./upload.js";
 
-for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, launch, formcheck, showif, depends, upload, copy, log, logfold, logcounts, tasks, tray, lists, hours, rows, time, keys, live]) {
+for (const behaviour of [toast, loading, theme, connection, dialog, menu, async, launch, formcheck, schedule, showif, depends, upload, copy, log, logfold, logcounts, tasks, tray, lists, hours, rows, time, keys, live]) {
   behaviour.start();
 }
