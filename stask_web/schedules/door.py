@@ -10,7 +10,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..creation import Creation, Order
-from ..errors import InvalidOptions, InvalidSchedule, ScheduleChanged, ScheduleNotFound, STaskError
+from ..errors import (
+    InvalidOptions,
+    InvalidSchedule,
+    ScheduleChanged,
+    ScheduleNotFound,
+    STaskError,
+    UnknownAction,
+    UnknownWorker,
+)
 from ..language import tr
 from ..models import Schedule, Task, TaskUpload, to_json
 from ..options import ActionSpec, dump, validate
@@ -258,10 +266,17 @@ class Schedules:
             find_zone(schedule.timezone)
             read_rule(schedule.rule, schedule.timezone)
             load_action(self.state, schedule)
+        except InvalidSchedule as error:
+            return " ".join(error.errors.values())
         except InvalidOptions as error:
-            if isinstance(error, InvalidSchedule):
-                return error.message
-            return tr("Its options do not fit. %(errors)s", errors=error.message)
+            fields = self.state.tasks.spec(schedule.identifier, schedule.action).fields()
+            labels = {item.name: item.label for item in fields}
+            words = " ".join(f"{labels.get(name, name)}: {text}" for name, text in error.errors.items())
+            return tr("Its options do not fit any more. %(errors)s", errors=words)
+        except UnknownWorker:
+            return tr("Its worker is not installed any more.")
+        except UnknownAction:
+            return tr("Its worker has no such action any more.")
         except STaskError as error:
             return error.message
         return schedule.last_error if schedule.identifier in active else tr("Its worker is turned off.")

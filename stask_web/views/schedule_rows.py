@@ -19,6 +19,7 @@ from ..models import Schedule, WorkerRecord
 from ..options import ActionSpec
 from ..queries import last_of_schedules
 from ..rules import read_rule, zone_words
+from ..rules.words import clock as wall_clock
 from ..schedules import runs_of, schedule_json
 from ..state import State
 from .shown import Shown, show_all
@@ -41,13 +42,18 @@ class Moment(NamedTuple):
 
 
 def moments(runs: Sequence[datetime]) -> list[Moment]:
-    """The next runs of a rule, which are in its time zone."""
-    found = []
-    language = reader().language
+    """The next runs of a rule, which are in its time zone. The day is said once."""
+    found: list[Moment] = []
+    language, day = reader().language, None
     for run in runs:
         yours = tr("By your clock: %(time)s", time=clock(run))
-        with reading(Reader(language, run.tzinfo if isinstance(run.tzinfo, ZoneInfo) else None)):
-            found.append(Moment(run.isoformat(), clock(run), yours))
+        if run.date() == day:
+            words = wall_clock(run.hour * 60 + run.minute)
+        else:
+            with reading(Reader(language, run.tzinfo if isinstance(run.tzinfo, ZoneInfo) else None)):
+                words = clock(run)
+        found.append(Moment(run.isoformat(), words, yours))
+        day = run.date()
     return found
 
 
@@ -120,6 +126,8 @@ class ScheduleRow:
             return tr("Turned off")
         if self.next:
             return ""
+        if self.problem:
+            return tr("Does not start")
         if self.schedule.rule.get("type") == "manual":
             return tr("Starts by hand only")
         return tr("It is over: it does not start again by itself")

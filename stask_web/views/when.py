@@ -133,6 +133,10 @@ class When:
         """Whether a field is not asked for now."""
         return self.get("_kind") not in NEEDED[name]
 
+    def kinds_of(self, name: str) -> str:
+        """The kinds that need a field, in words: where nothing hides the others."""
+        return ", ".join(f"“{tr(KINDS[kind])}”" for kind in NEEDED[name])
+
     # -- what there is to choose
 
     @property
