@@ -32,7 +32,7 @@ async function send(form, button) {
     if (identifier) tell("worker", { identifier });
     const region = form.closest("[data-partial]");
     const told = identifier && [region?.dataset.widget, region?.dataset.worker].includes(identifier);
-    if (region && !told) await refresh(region).catch(() => {});
+    if (region && !told && !said.removed) await refresh(region).catch(() => {});
   } catch (error) {
     fail(form, error);
   } finally {
