@@ -22,7 +22,7 @@ from .schedule_rows import ScheduleRow, add_tasks, rows_of
 from .visitor import Visitor, need, partial, the_worker, visitor, wants_json
 
 #: Rows on one page.
-SIZE = 50
+SIZE = 25
 #: What a page of schedules hears of: something was started by one of them.
 LIVE = "schedule=any&limit=25"
 _LONGEST = 200
