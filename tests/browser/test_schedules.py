@@ -42,9 +42,11 @@ def test_a_schedule_is_made_by_keyboard_alone(panel: Panel) -> None:
     page.get_by_role("link", name="New schedule").press("Enter")
     page.get_by_role("link", name="Export products").press("Enter")
     page.get_by_label("Starts", exact=True).focus()
-    page.keyboard.type("On days")  # a select goes to the words one types
+    page.keyboard.press("o")  # a select goes to the words one types: "On days of the week"
     expect(page.get_by_label("Starts", exact=True)).to_have_value("weekly")
+    expect(page.get_by_label("Monday")).to_be_visible()
     page.keyboard.press("Tab")
+    expect(page.get_by_label("Monday")).to_be_focused()
     page.keyboard.press("Space")
     expect(page.get_by_label("Monday")).to_be_checked()
     page.get_by_label("Note").focus()
