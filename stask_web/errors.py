@@ -69,6 +69,10 @@ class ScheduleNotFound(STaskError):
     """There is no such schedule."""
 
 
+class ScheduleChanged(STaskError):
+    """The schedule was changed meanwhile. Nothing was saved."""
+
+
 class IllegalMove(STaskError):
     """The task is not in a state that allows this."""
 

@@ -1,9 +1,10 @@
 """Pages of a big history: whatever is asked of it, a page looks at a bounded number of rows and says where it stopped.
 
-What is asked is any select of tasks. Three of its conditions have an index that keeps their rows in the order of ids:
-one status, one worker, one person. A page follows the one of them that reaches furthest within :data:`LOOK` rows, or
-the ids themselves, and tests the other conditions row by row. When that is not enough to fill it, the page ends early
-and :attr:`Page.stopped` tells from where to go on. So no page reads the whole history, and none sorts it.
+What is asked is any select of tasks. Four of its conditions have an index that keeps their rows in the order of ids:
+one status, one worker, one person, one schedule. A page follows the one of them that reaches furthest within
+:data:`LOOK` rows, or the ids themselves, and tests the other conditions row by row. When that is not enough to fill it,
+the page ends early and :attr:`Page.stopped` tells from where to go on. So no page reads the whole history, and none
+sorts it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ LOOK = 2_000
 #: The same for a search in texts, which may take longer.
 SEARCH_LOOK = 200_000
 
-_INDEXED = ("status", "identifier", "started_by")
+_INDEXED = ("status", "identifier", "started_by", "schedule_id")
 #: Columns with an index that would be the wrong one: SQLite picks without knowing how many rows it leads to.
-_HIDDEN = frozenset({*_INDEXED, "lane", "due_at", "finished_at", "schedule_id", "unique_key", "form_key"})
+_HIDDEN = frozenset({*_INDEXED, "lane", "due_at", "finished_at", "unique_key", "form_key"})
 _RANGES = (operators.lt, operators.le, operators.gt, operators.ge)
 
 

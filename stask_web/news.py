@@ -218,7 +218,8 @@ def list_news(state: State, text: str, narrow: Narrow | None = None) -> dict[str
 
     The digest says nothing of what is in the list; the page fetches that itself, with the rights of its reader.
 
-    :param text: the filter as a query string: ``worker``, ``action``, ``status`` and ``limit``.
+    :param text: the filter as a query string: ``worker``, ``action``, ``status``, ``schedule`` (a number, or ``any``
+        for what any schedule started) and ``limit``.
     :param narrow: keeps what the reader may see; without it the news are those of all tasks, for who may see all.
     :raises BadFilter: for anything else.
     """
@@ -246,6 +247,9 @@ def _select(text: str) -> tuple[sa.Select[Any], int]:
                 select = select.where(Task.action == value)
             elif name == "status":
                 select = select.where(*filters.LOOKS[value])
+            elif name == "schedule":
+                is_any = value == "any"
+                select = select.where(Task.schedule_id.is_not(None) if is_any else Task.schedule_id == int(value[:18]))
             elif name == "limit" and 1 <= int(value) <= 100:
                 limit = int(value)
             else:

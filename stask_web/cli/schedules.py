@@ -12,15 +12,13 @@ from flask.cli import with_appcontext
 from ..errors import InvalidOptions
 from ..formatting import task_json, task_title
 from ..models import Schedule
-from ..schedules import Schedules
+from ..schedules import RUNS, Schedules, schedule_json
 from ..status import PRIORITIES
 from .group import stask_group
 from .output import Failure, json_option, print_json
 from .tasks import read_options
 from .workers import ready_state
 
-#: How many of the next runs are shown.
-RUNS = 5
 _RULES = ("cron", "hourly", "daily", "weekly", "once", "every", "rule")
 
 
@@ -36,7 +34,7 @@ def schedules(context: click.Context, worker: str | None, as_json: bool) -> None
     door = _door()
     found = door.all(worker)
     if as_json:
-        print_json([schedule_json(door, schedule) for schedule in found])
+        print_json([schedule_json(schedule, door.problem(schedule)) for schedule in found])
         return
     for schedule in found:
         click.echo("\n".join(_lines(door, schedule)))
@@ -142,28 +140,6 @@ def tick(as_json: bool) -> None:
         click.echo(f"Created: task {', '.join(map(str, created))}" if created else "Nothing is due.")
 
 
-def schedule_json(door: Schedules, schedule: Schedule) -> dict[str, Any]:
-    """A schedule as JSON; the next runs are in its own time zone."""
-    return {
-        "id": schedule.id,
-        "identifier": schedule.identifier,
-        "action": schedule.action,
-        "title": schedule.title,
-        "rule": schedule.rule,
-        "timezone": schedule.timezone,
-        "words": schedule.words,
-        "enabled": schedule.enabled,
-        "own": schedule.owner is not None,
-        "priority": schedule.priority,
-        "options": schedule.meta,
-        "next_runs": [run.isoformat() for run in schedule.next_runs(RUNS)],
-        "last_fire_at": schedule.last_fire_at.isoformat() if schedule.last_fire_at else None,
-        "last_task_id": schedule.last_task_id,
-        "problem": door.problem(schedule),
-        "created_by": schedule.created_by,
-    }
-
-
 def _door() -> Schedules:
     door: Schedules = ready_state().schedules
     return door
@@ -171,7 +147,7 @@ def _door() -> Schedules:
 
 def _show(door: Schedules, schedule: Schedule, as_json: bool) -> None:
     if as_json:
-        print_json(schedule_json(door, schedule))
+        print_json(schedule_json(schedule, door.problem(schedule)))
     else:
         click.echo("\n".join(_lines(door, schedule)))
 

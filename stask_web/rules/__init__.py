@@ -14,20 +14,26 @@ if TYPE_CHECKING:
     from .instants import last_within, next_after, next_instants
     from .kinds import Rule, describe
     from .reading import TYPES, read_rule
+    from .words import DAYS, day_name, place_of, zone_words
 
 __all__ = [
+    "DAYS",
     "TYPES",
     "Rule",
+    "day_name",
     "describe",
     "find_zone",
     "last_within",
     "local_zone",
     "next_after",
     "next_instants",
+    "place_of",
     "read_rule",
+    "zone_words",
 ]
 _MODULES = {"last_within": "instants", "next_after": "instants", "next_instants": "instants",
-            "Rule": "kinds", "describe": "kinds", "TYPES": "reading", "read_rule": "reading"}  # fmt: skip
+            "Rule": "kinds", "describe": "kinds", "TYPES": "reading", "read_rule": "reading",
+            "DAYS": "words", "day_name": "words", "place_of": "words", "zone_words": "words"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from datetime import time as wall_time
 from typing import Any
 
 from cronsim import CronSim
 
-from .words import MONTHS, cron_words, day_words, span_words
+from ..language import tr
+from .words import cron_words, date_words, day_words, every_words
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Rule:
 
     def words(self) -> str:
         """The rule for people, e.g. ``"every day at 18:00"``."""
-        return "only by hand"
+        return tr("only by hand")
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,18 @@ class Once(Rule):
     def words(self) -> str:
         """Such as ``"once, on 20 July 2026 at 03:30"``."""
         seconds = f"{self.at:%H:%M:%S}" if self.at.second else f"{self.at:%H:%M}"
-        return f"once, on {self.at.day} {MONTHS[self.at.month - 1]} {self.at.year} at {seconds}"
+        return tr("once, on %(date)s at %(time)s", date=date_words(self.at), time=seconds)
 
 
 @dataclass(frozen=True)
 class Pattern(Rule):
     """What a cron expression of five fields says; periodic rules are such, too.
 
-    :param text: the words for people; by default those for the expression.
+    :param say: gives the words for people; by default those for the expression.
     """
 
     cron: str = ""
-    text: str = ""
+    say: Callable[[], str] | None = field(default=None, compare=False)
 
     def wall(self, after: datetime) -> Iterator[datetime]:
         """The times that match."""
@@ -65,7 +66,7 @@ class Pattern(Rule):
 
     def words(self) -> str:
         """Such as ``"at 02:15, Monday through Friday"``."""
-        return self.text or cron_words(self.cron)
+        return self.say() if self.say else cron_words(self.cron)
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,10 @@ class Window(Rule):
 
     def words(self) -> str:
         """Such as ``"every 15 minutes from 08:00 to 18:00, Monday to Friday"``."""
-        days = "" if len(self.days) == 7 else f", {day_words(self.days)}"
-        return f"every {span_words(self.step)} from {self.data['start_time']} to {self.data['end_time']}{days}"
+        values = {"every": every_words(self.step), "start": self.data["start_time"], "end": self.data["end_time"]}
+        if len(self.days) == 7:
+            return tr("%(every)s from %(start)s to %(end)s", **values)
+        return tr("%(every)s from %(start)s to %(end)s, %(days)s", **values, days=day_words(self.days))
 
 
 def describe(rule: Rule, zone: str) -> str:

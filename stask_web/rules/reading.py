@@ -10,9 +10,10 @@ from typing import Any
 from cronsim import CronSim, CronSimError
 
 from ..errors import InvalidSchedule
+from ..language import tr, trn
 from ..text import clean
 from .kinds import Once, Pattern, Rule, Window
-from .words import DAY_MINUTES, DAYS, clock, day_words, span_words
+from .words import DAY_MINUTES, DAYS, clock, day_words, every_words
 from .zones import find_zone
 
 TYPES = ("manual", "once", "periodic", "regular", "cron")
@@ -53,10 +54,10 @@ def read_rule(config: Mapping[str, Any], zone: str = "UTC") -> Rule:
     kind = str(config.get("type") or "manual").strip().lower()
     read = _READERS.get(kind)
     if read is None:
-        raise InvalidSchedule({"type": f"Choose one of: {', '.join(TYPES)}."})
+        raise InvalidSchedule({"type": tr("Choose one of: %(choices)s.", choices=", ".join(TYPES))})
     unknown = sorted(str(key) for key in config if key not in KEYS)
     if unknown:
-        raise InvalidSchedule({clean(unknown[0], 50): "A schedule has no such key."})
+        raise InvalidSchedule({clean(unknown[0], 50): tr("A schedule has no such key.")})
     return read(config, zone)
 
 
@@ -73,7 +74,7 @@ def _once(config: Mapping[str, Any], zone: str) -> Rule:
         if not 1970 < at.year < 9999:
             raise ValueError
     except (ValueError, OverflowError):
-        raise InvalidSchedule({"datetime": "Enter a date and a time, for example 2026-12-31 18:30."}) from None
+        raise InvalidSchedule({"datetime": tr("Enter a date and a time, for example 2026-12-31 18:30.")}) from None
     at = at.replace(microsecond=0)
     return Once({"type": "once", "datetime": at.isoformat(" ")}, at=at)
 
@@ -84,38 +85,47 @@ def _periodic(config: Mapping[str, Any], zone: str) -> Rule:
     minutes = _frequency_minutes(frequency)
     if minutes is not None:
         if minutes > 60 or 60 % minutes:
-            raise InvalidSchedule({"frequency": "Enter minutes that divide an hour: 5, 10, 15, 20 or 30."})
+            raise InvalidSchedule({"frequency": tr("Enter minutes that divide an hour: 5, 10, 15, 20 or 30.")})
         every = "*" if minutes == 1 else f"*/{minutes}" if minutes < 60 else "0"
-        return Pattern(data, cron=f"{every} * * * *", text=f"every {span_words(minutes)}", every_hour=True)
+        return Pattern(data, cron=f"{every} * * * *", say=lambda: every_words(minutes), every_hour=True)
     reader = _FREQUENCIES.get(frequency)
     if reader is None:
         known = "minutely, every_5min, every_15min, every_30min, hourly, daily, weekly, monthly"
-        raise InvalidSchedule({"frequency": f"Choose one of: {known}."})
+        raise InvalidSchedule({"frequency": tr("Choose one of: %(choices)s.", choices=known)})
     return reader(config, data)
 
 
 def _hourly(config: Mapping[str, Any], data: dict[str, Any]) -> Rule:
     minute = _minute(config)
     data["time"] = f"*:{minute:02}"
-    text = f"every hour at {minute} minutes past" if minute > 1 else "every hour"
-    if minute == 1:
-        text = "every hour at 1 minute past"
-    return Pattern(data, cron=f"{minute} * * * *", text=text, every_hour=True)
+
+    def say() -> str:
+        if not minute:
+            return every_words(60)
+        return trn("every hour at %(num)s minute past", "every hour at %(num)s minutes past", minute)
+
+    return Pattern(data, cron=f"{minute} * * * *", say=say, every_hour=True)
 
 
 def _daily(config: Mapping[str, Any], data: dict[str, Any]) -> Rule:
     at = _time(config.get("time"), "time")
     data["time"] = clock(at)
-    return Pattern(data, cron=f"{at % 60} {at // 60} * * *", text=f"every day at {clock(at)}")
+    return Pattern(data, cron=f"{at % 60} {at // 60} * * *", say=lambda: tr("every day at %(time)s", time=clock(at)))
 
 
 def _weekly(config: Mapping[str, Any], data: dict[str, Any]) -> Rule:
     at, days = _time(config.get("time"), "time"), _days(config.get("days"))
     if not days:
-        raise InvalidSchedule({"days": "Choose at least one day of the week."})
+        raise InvalidSchedule({"days": tr("Choose at least one day of the week.")})
     data |= {"time": clock(at), "days": [DAYS[day] for day in days]}
     cron = f"{at % 60} {at // 60} * * {','.join(str(day + 1) for day in days)}"
-    return Pattern(data, cron=cron, text=f"every {day_words(days)} at {clock(at)}")
+
+    def say() -> str:
+        if len(days) == 7:
+            return tr("every day at %(time)s", time=clock(at))
+        return tr("every %(days)s at %(time)s", days=day_words(days), time=clock(at))
+
+    return Pattern(data, cron=cron, say=say)
 
 
 def _monthly(config: Mapping[str, Any], data: dict[str, Any]) -> Rule:
@@ -123,21 +133,26 @@ def _monthly(config: Mapping[str, Any], data: dict[str, Any]) -> Rule:
     last = str(day).strip().lower() in ("last", "l")
     number = 0 if last else _integer(day)
     if not last and not 1 <= number <= 28:
-        raise InvalidSchedule({"day": "Enter a day from 1 to 28, or last: not every month has more."})
+        raise InvalidSchedule({"day": tr("Enter a day from 1 to 28, or last: not every month has more.")})
     data |= {"time": clock(at), "day": "last" if last else number}
-    text = f"on {'the last day' if last else f'day {number}'} of every month at {clock(at)}"
-    return Pattern(data, cron=f"{at % 60} {at // 60} {'L' if last else number} * *", text=text)
+
+    def say() -> str:
+        if last:
+            return tr("on the last day of every month at %(time)s", time=clock(at))
+        return tr("on day %(day)s of every month at %(time)s", day=number, time=clock(at))
+
+    return Pattern(data, cron=f"{at % 60} {at // 60} {'L' if last else number} * *", say=say)
 
 
 def _regular(config: Mapping[str, Any], zone: str) -> Rule:
     start, end = _time(config.get("start_time"), "start_time"), _time(config.get("end_time"), "end_time", midnight=True)
     length = end - start if end > start else end - start + DAY_MINUTES
     if length % DAY_MINUTES == 0 and end != DAY_MINUTES:
-        raise InvalidSchedule({"end_time": "Enter another time than the window's begin."})
+        raise InvalidSchedule({"end_time": tr("Enter another time than the window's begin.")})
     given = str(config.get("interval", config.get("frequency", "hourly"))).strip().lower()
     step = 60 if given == "hourly" else _frequency_minutes(given) or _integer(given)
     if not 1 <= step <= DAY_MINUTES:
-        raise InvalidSchedule({"interval": "Enter minutes, for example 15."})
+        raise InvalidSchedule({"interval": tr("Enter minutes, for example 15.")})
     if length == DAY_MINUTES:  # midnight belongs to the next day
         length -= 1
     days = _days(config.get("days")) or tuple(range(7))
@@ -157,10 +172,13 @@ def _cron(config: Mapping[str, Any], zone: str) -> Rule:
         every_hour = len(parsed.hours) == 24
         next(parsed)
     except StopIteration:
-        raise InvalidSchedule({"cron": "This day never comes."}) from None
+        raise InvalidSchedule({"cron": tr("This day never comes.")}) from None
     except (CronSimError, ValueError, TypeError, AssertionError) as error:
-        reason = clean(str(error), 100) if isinstance(error, CronSimError) else "it cannot be read"
-        text = f"This is no cron expression ({reason[:1].lower()}{reason[1:]}). For example: 15 2 * * mon-fri"
+        reason = clean(str(error), 100) if isinstance(error, CronSimError) else tr("it cannot be read")
+        text = tr(
+            "This is no cron expression (%(reason)s). For example: 15 2 * * mon-fri",
+            reason=reason[:1].lower() + reason[1:],
+        )
         raise InvalidSchedule({"cron": text}) from None
     return Pattern({"type": "cron", "cron": expression}, cron=cron, every_hour=every_hour)
 
@@ -182,7 +200,7 @@ def _minute(config: Mapping[str, Any]) -> int:
         value = str(config.get("time") or "0").rpartition(":")[2]
     minute = _integer(value)
     if not 0 <= minute < 60:
-        raise InvalidSchedule({"time": "Enter the minute of each hour, for example *:15."})
+        raise InvalidSchedule({"time": tr("Enter the minute of each hour, for example *:15.")})
     return minute
 
 
@@ -194,7 +212,7 @@ def _time(value: Any, key: str, *, midnight: bool = False) -> int:
     found = re.fullmatch(r"(\d{1,2}):(\d{2})(?::00)?", str(value).strip())
     minutes = int(found[1]) * 60 + int(found[2]) if found else -1
     if not found or int(found[2]) > 59 or not 0 <= minutes < DAY_MINUTES + midnight:
-        raise InvalidSchedule({key: "Enter a time, for example 18:30."})
+        raise InvalidSchedule({key: tr("Enter a time, for example 18:30.")})
     return minutes
 
 
@@ -212,7 +230,7 @@ def _day(item: Any) -> int:
     for number, name in enumerate(DAYS):
         if len(word) >= 2 and name.startswith(word):
             return number
-    raise InvalidSchedule({"days": "Choose days of the week, for example monday or fri."})
+    raise InvalidSchedule({"days": tr("Choose days of the week, for example monday or fri.")})
 
 
 def _integer(value: Any) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from ..errors import InvalidSchedule
+from ..language import tr
 from ..text import clean
 
 
@@ -21,7 +22,12 @@ def find_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (LookupError, ValueError, TypeError, OSError):
         raise InvalidSchedule(
-            {"timezone": f"There is no time zone {clean(str(name), 50)!r}. Enter a name such as Europe/Kyiv."}
+            {
+                "timezone": tr(
+                    "There is no time zone %(name)s. Enter a name such as Europe/Kyiv.",
+                    name=repr(clean(str(name), 50)),
+                )
+            }
         ) from None
 
 

@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from .door import Schedules
 from .firing import CATCH_UP, Fired, Firing
+from .told import RUNS, runs_of, schedule_json
 
-__all__ = ["CATCH_UP", "Fired", "Firing", "Schedules"]
+__all__ = ["CATCH_UP", "RUNS", "Fired", "Firing", "Schedules", "runs_of", "schedule_json"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,16 @@ import sqlalchemy as sa
 
 from .. import rules
 from ..creation import Creation, Order
-from ..errors import InvalidOptions, InvalidSchedule, ScheduleNotFound, STaskError
+from ..errors import (
+    InvalidOptions,
+    InvalidSchedule,
+    ScheduleChanged,
+    ScheduleNotFound,
+    STaskError,
+    UnknownAction,
+    UnknownWorker,
+)
+from ..language import tr
 from ..models import Schedule, Task, TaskUpload, to_json
 from ..options import ActionSpec, dump, validate
 from ..pruning import used_files
@@ -70,18 +79,16 @@ class Schedules:
     def problem(self, schedule: Schedule | int) -> str | None:
         """What is wrong with a schedule right now, as a sentence; None when it will start its task."""
         schedule = self._loaded(schedule)
-        try:
-            rules.find_zone(schedule.timezone)
-            rules.read_rule(schedule.rule, schedule.timezone)
-            load_action(self.state, schedule)
-        except InvalidOptions as error:
-            return error.message if isinstance(error, InvalidSchedule) else f"Its options do not fit. {error.message}"
-        except STaskError as error:
-            return error.message
         record = self.state.roster.get(schedule.identifier)
-        if record is None or not record.active:
-            return "Its worker is turned off."
-        return schedule.last_error
+        return self._problem(schedule, {schedule.identifier} if record is not None and record.active else ())
+
+    def problems(self, schedules: Iterable[Schedule], active: Collection[str]) -> dict[int, str]:
+        """What is wrong with several schedules, as :meth:`problem` says it: id -> sentence. It asks no database.
+
+        :param active: the identifiers of the workers that are turned on.
+        """
+        found = {schedule.id: self._problem(schedule, active) for schedule in schedules}
+        return {schedule_id: text for schedule_id, text in found.items() if text is not None}
 
     # -- changing
 
@@ -147,10 +154,13 @@ class Schedules:
         title: str | None = None,
         priority: str | None = _UNCHANGED,
         enabled: bool | None = None,
+        seen: float | None = None,
     ) -> Schedule:
         """Change what is given. A worker's own schedule is changed in the worker's settings.
 
         :param data: all options anew; a secret that is left out stays as it is.
+        :param seen: the ``updated_at`` that the change is based on, in seconds since the epoch.
+        :raises ScheduleChanged: somebody has changed it since ``seen``.
         :raises ScheduleNotFound, UnknownWorker, UnknownAction, InvalidOptions, InvalidSchedule: each says which.
         """
         old = self._loaded(schedule)
@@ -170,8 +180,12 @@ class Schedules:
             values["priority"] = _priority(priority)
         values |= {"next_fire_at": first, "last_error": None, "updated_at": time.time()}
         with self.state.database.write() as connection:
-            if not connection.execute(sa.update(Schedule).where(Schedule.id == old.id).values(**values)).rowcount:
-                raise ScheduleNotFound(f"There is no schedule {old.id}.")
+            change = sa.update(Schedule).where(Schedule.id == old.id)
+            if seen is not None:
+                # Python's datetimes know microseconds, the row may know less than that.
+                change = change.where(sa.func.abs(sa.type_coerce(Schedule.updated_at, sa.Double) - seen) < 1e-4)
+            if not connection.execute(change.values(**values)).rowcount:
+                self._say_why(connection, old.id)
             if "meta" in values:
                 _forget_files(connection, old.id)
                 self._note_files(connection, old.id, values["meta"])
@@ -247,6 +261,32 @@ class Schedules:
 
     # -- inside
 
+    def _problem(self, schedule: Schedule, active: Collection[str]) -> str | None:
+        try:
+            rules.find_zone(schedule.timezone)
+            rules.read_rule(schedule.rule, schedule.timezone)
+            load_action(self.state, schedule)
+        except InvalidSchedule as error:
+            return " ".join(error.errors.values())
+        except InvalidOptions as error:
+            fields = self.state.tasks.spec(schedule.identifier, schedule.action).fields()
+            labels = {item.name: item.label for item in fields}
+            words = " ".join(f"{labels.get(name, name)}: {text}" for name, text in error.errors.items())
+            return tr("Its options do not fit any more. %(errors)s", errors=words)
+        except UnknownWorker:
+            return tr("Its worker is not installed any more.")
+        except UnknownAction:
+            return tr("Its worker has no such action any more.")
+        except STaskError as error:
+            return error.message
+        return schedule.last_error if schedule.identifier in active else tr("Its worker is turned off.")
+
+    def _say_why(self, connection: sa.Connection, schedule_id: int) -> None:
+        """A change found no row."""
+        if connection.execute(sa.select(Schedule.id).where(Schedule.id == schedule_id)).first() is None:
+            raise ScheduleNotFound(f"There is no schedule {schedule_id}.")
+        raise ScheduleChanged
+
     def _loaded(self, schedule: Schedule | int) -> Schedule:
         return self.get(schedule) if isinstance(schedule, int) else schedule
 
@@ -256,7 +296,7 @@ class Schedules:
         kept = {name: value for name, value in self.state.vault.open(old.secrets).items() if name not in given}
         meta, secrets = dump(validate(spec, {**data, **kept}))
         if secrets and old.owner is not None:
-            raise InvalidSchedule({"options": "A worker's settings keep no secrets. Make another schedule for it."})
+            raise InvalidSchedule({"options": tr("A worker's settings keep no secrets. Make another schedule for it.")})
         return {"meta": meta, "secrets": self.state.vault.seal(secrets)}
 
     def _note_files(self, connection: sa.Connection, schedule_id: int, meta: Mapping[str, Any]) -> None:
@@ -281,7 +321,7 @@ def _read(rule: Mapping[str, Any], zone: str, enabled: bool, now: float) -> tupl
     read = rules.read_rule(rule, zone)
     first = rules.next_after(read, zone, now) if enabled else None
     if enabled and first is None and read.data["type"] == "once":
-        raise InvalidSchedule({"datetime": "This moment has passed. Choose one that is to come."})
+        raise InvalidSchedule({"datetime": tr("This moment has passed. Choose one that is to come.")})
     return read, first
 
 

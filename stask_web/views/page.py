@@ -40,6 +40,7 @@ STYLES: dict[str, Sequence[str]] = {
 SCRIPTS: dict[str, Sequence[str]] = {
     "dashboard": ("hours",),
     "launch": ("forms",),
+    "schedules": ("forms", "schedule"),
     "task": ("logs",),
     "tasks": ("rows",),
 }
@@ -153,6 +154,8 @@ class Ui:
         ]
         if self.person is not None and self.person.may("manage_workers"):
             entries.append(NavItem("workers", tr("Workers"), "worker", url_for("stask.workers"), "W"))
+        if self.person is not None and self.person.may("schedule"):
+            entries.append(NavItem("schedules", tr("Schedules"), "calendar", url_for("stask.schedules"), "S"))
         return entries if self.person is not None else []
 
     @property

@@ -75,6 +75,7 @@ class Wish:
     :param since: the first day, ISO.
     :param until: the last day, ISO.
     :param q: words to search for.
+    :param schedule: the number of a schedule, for what it started.
     """
 
     status: str = ""
@@ -85,6 +86,7 @@ class Wish:
     since: str = ""
     until: str = ""
     q: str = ""
+    schedule: str = ""
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Wish:
@@ -104,6 +106,8 @@ class Wish:
         known = {"status": filters.LOOKS, "who": ("me",), "period": (*PERIODS, *ENDED, OWN)}
         wrong = [name for name, values in known.items() if getattr(self, name) and getattr(self, name) not in values]
         if wrong or (self.action and not self.worker) or len(self.worker) > _LONGEST or len(self.action) > _LONGEST:
+            abort(422)
+        if self.schedule and not (self.schedule.isascii() and self.schedule.isdecimal() and len(self.schedule) < 19):
             abort(422)
         first, last = (_day(text) if text else None for text in (self.since, self.until))
         if first and last and first > last:
@@ -143,13 +147,16 @@ class Wish:
         """
         if self.q:
             return None
-        names = {name: value for name, value in self.params.items() if name in ("status", "worker", "action")}
+        names = {
+            name: value for name, value in self.params.items() if name in ("status", "worker", "action", "schedule")
+        }
         return urlencode({**names, "limit": SIZE})
 
     @property
     def is_simple(self) -> bool:
         """Whether a look, a worker and an action are all that is asked for."""
-        return not (self.who or self.since or self.until or self.q or self.period in (*PERIODS, *ENDED))
+        narrowed = self.who or self.since or self.until or self.q or self.schedule
+        return not (narrowed or self.period in (*PERIODS, *ENDED))
 
     def days(self) -> tuple[datetime | None, datetime | None]:
         """Begin and end of the period, by the reader's clock."""
@@ -176,6 +183,8 @@ class Wish:
             now = datetime.now(UTC)
             since = midnight(now) if self.period == "ended-today" else now - timedelta(hours=24)
             select = select.where(Task.finished_at >= since)
+        if self.schedule:
+            select = select.where(Task.schedule_id == int(self.schedule))
         select = select.where(*filters.in_period(state.database, *self.days()))
         return select.where(*filters.with_words(state.database, self.q, titles(state, person))) if self.q else select
 
@@ -286,6 +295,8 @@ def set_chips(state: State, person: Visitor, wish: Wish) -> list[Chip]:
     found = []
     if wish.q:
         found.append(Chip(f"“{wish.q}”", wish.but(q="").address()))
+    if wish.schedule:
+        found.append(Chip(tr("Started by one schedule"), wish.but(schedule="").address()))
     if wish.who:
         found.append(Chip(tr("Mine"), wish.but(who="").address()))
     if wish.worker:

@@ -127,17 +127,17 @@ def the_worker(identifier: str, permission: str = "view") -> WorkerRecord:
     return record
 
 
-def the_action(identifier: str, action: str) -> tuple[type[Any], ActionSpec]:
-    """A worker's class and one of its actions, if the visitor may launch it.
+def the_action(identifier: str, action: str, permission: str = "launch") -> tuple[type[Any], ActionSpec]:
+    """A worker's class and one of its actions, if the visitor may launch it, or do ``permission`` to it.
 
     :raises UnknownAction: the worker has none of that name.
     """
     person = visitor()
     cls = current_state().registry.get(identifier)
     if cls is None or not person.may("view", cls):
-        abort(404 if person.may("launch") else 403)
+        abort(404 if person.may(permission) else 403)
     spec = find_spec(cls, action)
-    if not person.may("launch", spec):
+    if not person.may(permission, spec):
         abort(403)
     return cls, spec
 

@@ -25,13 +25,14 @@ async function send(form, button) {
     const said = await answer.json().catch(() => ({}));
     if (said.url && form.hasAttribute("data-go")) return void location.assign(said.url);
     tell("toast", { text: said.message ?? form.dataset.done, undo: said.undo });
+    tell("done", said);
     tell("poke");
     // An Undo stands outside of the widget that it is about.
     const identifier = said.identifier ?? said.task?.identifier;
     if (identifier) tell("worker", { identifier });
     const region = form.closest("[data-partial]");
     const told = identifier && [region?.dataset.widget, region?.dataset.worker].includes(identifier);
-    if (region && !told) await refresh(region).catch(() => {});
+    if (region && !told && !said.removed) await refresh(region).catch(() => {});
   } catch (error) {
     fail(form, error);
   } finally {

@@ -8,6 +8,7 @@
 //   link      {live, since}           whether news arrive; since when not
 //   changed   {root}                  new elements are on the page
 //   worker    {identifier}            somebody here did something to it or to a task of it
+//   done      {..answer}              what the server said to a form that posted without leaving the page
 //   waiting   {count}                 answers that somebody waits for
 //   poke      {}                      something was posted: look now
 //   toast     {text, tone}

@@ -80,7 +80,11 @@ function refused(form, button, error) {
   } else if (error instanceof Offline) errors.say(form, form.dataset.offline);
   else if (!(error instanceof Refused)) throw error;
   else if (error.status === 429) countDown(form, button, error);
-  else errors.show(form, error.data);
+  else {
+    // Somebody else was faster: sent once more it counts as knowing that.
+    for (const [name, value] of Object.entries(error.data.set ?? {})) form.elements[name].value = value;
+    errors.show(form, error.data);
+  }
 }
 
 /** Too many starts: the button says how long to wait, and then works again. */

@@ -6,6 +6,7 @@ const PARTS = [
   ["form[data-launch]", "forms"],
   ["[data-log]", "logs"],
   ["[data-rows]", "rows"],
+  ["form[data-preview-url], [data-schedule]", "schedule"],
   ["[data-when-tasks-end]", "hours"],
 ];
 const coming = new Map();

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from gallery_site import Gallery, make_gallery
+from gallery_site import Gallery, add_many_schedules, add_problems, make_gallery
 
 SHOTS = Path(__file__).resolve().parent / "shots"
 WIDTHS = (360, 1440)
@@ -60,11 +60,25 @@ def pages(gallery: Gallery) -> dict[str, str]:
         "error-404": "/stask/nothing",
         **{f"preview-{number}": f"/stask/tasks/{gallery.ids['files']}/files/{number}/preview" for number in range(5)},
         "attempt": f"/stask/tasks/{gallery.ids['attempts']}?attempt=2",
+        "schedules": "/stask/schedules",
+        "schedules-worker": "/stask/workers/product/schedules",
+        "schedules-nothing": "/stask/schedules?q=nothing",
+        "schedule-choose": "/stask/schedules/new",
+        "schedule-new": "/stask/schedules/new?worker=mail&action=print",
+        "schedule-file": "/stask/schedules/new?worker=product&action=import",
+        **{f"schedule-{kind}": f"/stask/schedules/{number}" for kind, number in gallery.schedules.items()},
         **tasks,
     }
 
 
-EMPTY = {"empty-dashboard": "/stask/", "empty-tasks": "/stask/tasks", "empty-workers": "/stask/workers"}
+#: The list of schedules with more in it than the gallery has.
+MORE = {"schedules-problems": add_problems, "schedules-many": add_many_schedules}
+EMPTY = {
+    "empty-schedules": "/stask/schedules",
+    "empty-dashboard": "/stask/",
+    "empty-tasks": "/stask/tasks",
+    "empty-workers": "/stask/workers",
+}
 
 
 class Quiet(WSGIRequestHandler):
@@ -134,6 +148,12 @@ def main(names: list[str]) -> int:
             if chosen:
                 with serving(gallery.app) as base:
                     said += shoot(browser, base, chosen)
+            for name, add in MORE.items() if full else ():
+                if not names or name in names:
+                    with gallery.app.app_context():
+                        add(gallery)
+                    with serving(gallery.app) as base:
+                        said += shoot(browser, base, {name: "/stask/schedules"})
         browser.close()
     print("\n".join(dict.fromkeys(said)) or "The console said nothing.")
     return 1 if said else 0

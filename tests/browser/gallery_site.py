@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from stask_web import BaseWorker, Choices, DryRun, RolePolicy, STask, Upload, action
 from stask_web.database import upgrade
-from stask_web.models import Attempt, Process, Stat, Task, WorkerRecord
+from stask_web.models import Attempt, Process, Schedule, Stat, Task, WorkerRecord
 from stask_web.state import State, state_of
 from stask_web.status import Status
 
@@ -258,6 +258,7 @@ class Gallery:
     app: Flask
     state: State
     ids: dict[str, int] = field(default_factory=dict)
+    schedules: dict[str, int] = field(default_factory=dict)
 
 
 def make_gallery(folder: Path, *, full: bool = True, **config: Any) -> Gallery:
@@ -285,6 +286,7 @@ def _fill(gallery: Gallery) -> None:
     _history(gallery)
     now = datetime.now(UTC)
     _process(gallery)
+    _schedules(gallery)
     running = {
         "status": Status.RUNNING,
         "started_at": now - timedelta(seconds=42),
@@ -675,4 +677,90 @@ def _history(gallery: Gallery) -> None:
             )
 
 
-__all__ = ["Gallery", "make_gallery"]
+DAILY = {"type": "periodic", "frequency": "daily", "time": "06:30"}
+#: A schedule of each kind of rule, by the name of its picture.
+RULES: dict[str, dict[str, Any]] = {
+    "daily": DAILY,
+    "weekly": {"type": "periodic", "frequency": "weekly", "days": ["mon", "thu"], "time": "09:00"},
+    "monthly": {"type": "periodic", "frequency": "monthly", "day": "last", "time": "22:15"},
+    "hourly": {"type": "periodic", "frequency": "hourly", "time": "*:15"},
+    "minutes": {"type": "periodic", "frequency": "every_15min"},
+    "window": {
+        "type": "regular",
+        "start_time": "08:00",
+        "end_time": "18:00",
+        "interval": 45,
+        "days": ["mon", "tue", "wed", "thu", "fri"],
+    },
+    "once": {"type": "once", "datetime": "2031-07-20 03:30"},
+    "cron": {"type": "cron", "cron": "15 2 * * mon-fri"},
+    "manual": {"type": "manual"},
+}
+MAIL = {"subject": "Sale", "list": "all"}
+
+
+def _schedules(gallery: Gallery) -> None:
+    """One of each kind, with the tasks that they made; one that is off; problems of several sorts."""
+    door, now = gallery.state.schedules, datetime.now(UTC)
+    for kind, rule in RULES.items():
+        action = ("mail", "send", {**MAIL, "token": "s3cret"}) if kind == "weekly" else ("product", "export", {})
+        made = door.create(
+            *action[:2],
+            rule,
+            action[2],
+            timezone="Europe/Kyiv",
+            user_id=1,
+            title="For the shops" if kind == "cron" else "",
+        )
+        gallery.schedules[kind] = made.id
+    statuses = (Status.COMPLETED, Status.COMPLETED, Status.FAILED, Status.COMPLETED, Status.CANCELLED, Status.COMPLETED)
+    for days, status in enumerate(statuses):
+        at = now - timedelta(days=6 - days)
+        _add(
+            gallery, f"by-schedule-{days}", identifier="product", action="export", status=status, created_at=at,
+            started_at=at, finished_at=at + timedelta(minutes=3), duration=180.0, attempts=1, attempt_no=1, progress=100,
+            seen_at=now, schedule_id=gallery.schedules["daily"], message="Exported 3,201 products to products.csv",
+        )  # fmt: skip
+    off = door.create(
+        "cache", "rebuild", DAILY, timezone="America/New_York", title="Only before the sale", enabled=False
+    )
+    gallery.schedules["off"] = off.id
+
+
+def add_problems(gallery: Gallery) -> None:
+    """Schedules that need a look."""
+    door = gallery.state.schedules
+    rules = {
+        "options": DAILY,
+        "gone": DAILY,
+        "unread": DAILY,
+        "missed": RULES["hourly"],
+        "over": RULES["once"],
+        "long": DAILY,
+    }
+    for name, rule in rules.items():
+        made = door.create(
+            "mail", "send", rule, MAIL, timezone="Europe/Kyiv", title="word" * 40 if name == "long" else ""
+        )
+        gallery.schedules[name] = made.id
+    changes: dict[str, dict[str, Any]] = {
+        "options": {"meta": {"subject": "x" * 200}},
+        "gone": {"action": "vanished"},
+        "unread": {"timezone": "Mars/Olympus", "next_fire_at": None},
+        "missed": {"last_error": "Missed at 2026-11-03 06:30: nothing was running that could have started it."},
+        "over": {"next_fire_at": None},
+    }
+    with gallery.state.database.write() as connection:
+        for name, values in changes.items():
+            connection.execute(sa.update(Schedule).where(Schedule.id == gallery.schedules[name]).values(**values))
+
+
+def add_many_schedules(gallery: Gallery, number: int = 200) -> None:
+    """A lot of schedules."""
+    identifiers = ("cache", "stock", "price", "image", "report")
+    for n in range(number):
+        rule = {"type": "periodic", "frequency": "daily", "time": f"{n % 24:02}:{n * 7 % 60:02}"}
+        gallery.state.schedules.create(identifiers[n % 5], "rebuild", rule, timezone="Europe/Kyiv", title=f"Number {n}")
+
+
+__all__ = ["Gallery", "add_many_schedules", "add_problems", "make_gallery"]

@@ -101,6 +101,7 @@ def app(host: Flask, policy: Limited) -> Iterator[Flask]:
         stask.discover_workers()
         stask.create("product", "export", user_id="ada")
         assert stask.process_pending_tasks() == 1
+        stask.schedules.create("product", "export", {"type": "manual"})
     return host
 
 
@@ -138,7 +139,8 @@ def test_every_route_of_the_standalone_panel_is_documented(tmp_path: Path) -> No
 
 def ask(client: FlaskClient, row: Row) -> int:
     """The status that a route answers, asked for things that are there."""
-    values = {"identifier": "product", "action": "export", "task_id": 1, "number": 0, "token": "0" * 32}
+    values: dict[str, Any] = {"identifier": "product", "action": "export", "task_id": 1, "schedule_id": 1}
+    values |= {"number": 0, "token": "0" * 32}
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(values[match[1]]), row.path)
     (method,) = row.methods
     answer = client.open(f"/stask{path}", method=method, headers=JSON)
@@ -168,6 +170,10 @@ ANSWERS = {
     "worker": "/workers/product",
     "run": "/workers/product/run/export",
     "tasks": "/tasks",
+    "schedules": "/schedules",
+    "worker_schedules": "/workers/product/schedules",
+    "schedule_new": "/schedules/new",
+    "schedule_preview": "/schedules/preview?_kind=daily&_timezone=UTC",
     "health": "/health",
 }
 
@@ -177,6 +183,12 @@ def test_a_page_answers_with_the_keys_on_its_page(client: FlaskClient, name: str
     answer = client.get(f"/stask{ANSWERS[name]}", headers=JSON).get_json()
     sometimes = {"older", "newer"}
     assert set(answer) - sometimes == set(ROUTES[name].keys) - sometimes
+
+
+@pytest.mark.parametrize("act", ["enable", "disable", "run", "delete"])
+def test_what_is_done_to_a_schedule_answers_with_the_keys_on_its_page(client: FlaskClient, act: str) -> None:
+    answer = client.post(f"/stask/schedules/1/{act}", headers=JSON).get_json()
+    assert set(answer) == set(ROUTES[f"schedule_{act}"].keys)
 
 
 def test_one_task_answers_with_all_keys(client: FlaskClient) -> None:
