@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -27,14 +27,17 @@ __all__ = [
     "amount",
     "clock",
     "counts_text",
+    "day_text",
     "duration",
     "eta_words",
     "fields",
+    "hour_text",
     "human_size",
     "humanise",
     "look",
     "number",
     "outcome",
+    "share",
     "task_json",
     "waiting_for",
 ]
@@ -208,6 +211,24 @@ def ago(moment: datetime | None, *, now: datetime | None = None) -> str:
     if seconds < 6 * 3600:
         return f"{seconds / 3600:.0f} h ago"
     return clock(moment, now=current)
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole in percent, e.g. ``"94.1 %"``; nothing of nothing. Only all of it is 100 %."""
+    if not whole:
+        return ""
+    percents = part / whole * 100
+    return f"{percents:.0f} %" if part in (0, whole) else f"{min(99.9, max(0.1, percents)):.1f} %"
+
+
+def day_text(day: date) -> str:
+    """A day, e.g. ``"12 Mar"``, of another year ``"12 Mar 2025"``."""
+    return f"{day.day} {day:%b}" if day.year == date.today().year else f"{day.day} {day:%b %Y}"
+
+
+def hour_text(moment: datetime) -> str:
+    """A time of day by the clock of this machine, e.g. ``"14:00"``."""
+    return f"{moment.astimezone():%H:%M}"
 
 
 def rate_text(processed: int | None, seconds: float | None) -> str:

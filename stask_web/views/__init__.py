@@ -20,12 +20,29 @@ def create_blueprint(state: State) -> Blueprint:
 
     :param state: of the app that it is made for.
     """
-    from . import checks, dashboard, downloads, errors, health, launch, live, reader, task, tasks, uploads, workers
+    from . import (
+        checks,
+        dashboard,
+        downloads,
+        errors,
+        health,
+        launch,
+        live,
+        reader,
+        statistics,
+        system,
+        task,
+        tasks,
+        upkeep,
+        uploads,
+        workers,
+    )
 
     bp = Blueprint(
         "stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES)
     )
-    for module in (reader, checks, errors, dashboard, workers, launch, uploads, tasks, task, live, downloads, health):
+    pages = (dashboard, workers, launch, uploads, tasks, task, live, downloads, statistics, system, upkeep, health)
+    for module in (reader, checks, errors, *pages):
         module.register(bp)
     bp.record_once(_take_what_is_left)
     bp.record_once(_check_tokens_ourselves)

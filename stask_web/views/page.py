@@ -21,7 +21,11 @@ from .visitor import Visitor, known_visitor, running_now, visitor
 THEMES = ("system", "light", "dark")
 TRAY = 5
 #: What only the pages of one section need of CSS.
-STYLES: dict[str, Sequence[str]] = {}
+STYLES: dict[str, Sequence[str]] = {
+    "statistics": ("statistics",),
+    "system": ("system",),
+    "workers": ("statistics",),
+}
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 
 
@@ -103,6 +107,10 @@ class Ui:
         ]
         if self.person is not None and self.person.may("manage_workers"):
             entries.append(NavItem("workers", "Workers", "worker", url_for("stask.workers"), "W"))
+        if self.person is not None and self.person.may("audit"):
+            entries.append(NavItem("statistics", tr("Statistics"), "chart", url_for("stask.statistics"), "I"))
+        if self.person is not None and self.person.may("manage_workers"):
+            entries.append(NavItem("system", tr("System"), "gauge", url_for("stask.system"), "Y"))
         return entries if self.person is not None else []
 
     @property
