@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -216,13 +217,13 @@ def sample(database: Database, span: Span, scope: Scope) -> list[Lap]:
             action="AND action = :action" if scope.action else "",
         )
     )
-    values = {"status": int(Status.COMPLETED), "look": look, "most": most}
+    values: dict[str, float] = {"status": int(Status.COMPLETED), "look": look, "most": most}
     values |= {"begin": span.begin.timestamp(), "end": span.end.timestamp()}
     names = {name: value for name, value in scope._asdict().items() if value}
     edges = [low + (high - low) * number // pieces for number in range(pieces + 1)]
     laps: list[Lap] = []
     with database.read() as connection:
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last in pairwise(edges):
             found = connection.execute(statement, {"low": first, "high": last, **values, **names})
             laps += [Lap(int(row[0]), float(row[1])) for row in found]
     return sorted(laps, key=lambda lap: lap.seconds)

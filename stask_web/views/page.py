@@ -22,9 +22,9 @@ THEMES = ("system", "light", "dark")
 TRAY = 5
 #: What only the pages of one section need of CSS.
 STYLES: dict[str, Sequence[str]] = {
-    "statistics": ("statistics",),
-    "system": ("system",),
-    "workers": ("statistics",),
+    "statistics": ("sheet", "statistics"),
+    "system": ("sheet", "system"),
+    "workers": ("sheet", "statistics"),
 }
 _FONT_AWESOME = STATIC / "vendor" / "fontawesome" / "css" / "all.min.css"
 

@@ -74,7 +74,7 @@ class Ask:
         if "period" in changes:
             values |= {"from": "", "to": ""}
         query = urlencode({name: value for name, value in values.items() if value})
-        path = url_for(self.endpoint, **({"identifier": self.fixed} if self.fixed else {}))
+        path = url_for(self.endpoint, identifier=self.fixed) if self.fixed else url_for(self.endpoint)
         return f"{path}?{query}" if query else path
 
 
