@@ -140,7 +140,7 @@ def round_number(most: float) -> float:
 
 def round_seconds(most: float) -> float:
     """The next length of time that reads well, as does half of it."""
-    steps = (0.2, 1, 2, 4, 10, 20, 60, 120, 240, 600, 1200, 3600, 7200, 14400, 28800, 86400)
+    steps = (0.2, 1, 2, 4, 10, 20, 40, 60, 90, 120, 240, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
     return next((float(step) for step in steps if most <= step), round_number(most / 86400) * 86400)
 
 

@@ -50,6 +50,7 @@ def fill_much(state: State) -> None:
         counts[key] += 1
         seconds[key] += took
     rows += [_waiting(number, now) for number in range(140)]
+    (state.storage.run / "p2").touch()
     with state.database.write() as connection:
         connection.execute(sa.insert(Task), rows)
         connection.execute(sa.delete(Stat))
@@ -86,8 +87,8 @@ def _processes() -> list[dict[str, Any]]:
     return [
         {
             "id": f"much{number}", "host": host, "pid": 5000 + number, "started_at": now - timedelta(days=number, hours=3),
-            "beat_at": now + timedelta(hours=1) if number else now - timedelta(minutes=4), "concurrency": 8,
-            "busy": 8, "stopping": number == 2, "lock": "p1",
+            "beat_at": now + timedelta(minutes=1) if number else now - timedelta(minutes=4), "concurrency": 8,
+            "busy": 8, "stopping": number == 2, "lock": f"p{number}",
             "info": {"version": "0.0.9"} if number == 1 else {},
         }
         for number, host in enumerate(hosts)
