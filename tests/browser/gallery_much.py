@@ -40,9 +40,7 @@ def fill_much(state: State) -> None:
         at = now - DAYS * 86400 * (1 - number / RUNS) - chance.random() * 3600 - 60
         if datetime.fromtimestamp(at, UTC).weekday() >= 5 and chance.random() < 0.8:
             continue
-        [(identifier, action)] = chance.choices(
-            [key for key, _ in ACTIONS], [float(weight) for _, weight in ACTIONS]
-        )
+        [(identifier, action)] = chance.choices([key for key, _ in ACTIONS], [float(weight) for _, weight in ACTIONS])
         [status] = chance.choices([Status.COMPLETED, Status.FAILED, Status.CANCELLED], [90, 8, 2])
         took = round(chance.lognormvariate(3.2, 1.1), 2)
         rows.append(_row(identifier, action, status, at, took, chance.choice(ERRORS)))
