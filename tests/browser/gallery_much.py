@@ -84,7 +84,8 @@ def _processes() -> list[dict[str, Any]]:
     hosts = ("web1", "worker-with-a-rather-long-name-in-frankfurt-7.internal.example.com", "<b>worker2</b>")
     return [
         {
-            "id": f"much{number}", "host": host, "pid": 5000 + number, "started_at": now - timedelta(days=number, hours=3),
+            "id": f"much{number}", "host": host, "pid": 5000 + number,
+            "started_at": now - timedelta(days=number, hours=3),
             "beat_at": now + timedelta(minutes=1) if number else now - timedelta(minutes=4), "concurrency": 8,
             "busy": 8, "stopping": number == 2, "lock": f"p{number}",
             "info": {"version": "0.0.9"} if number == 1 else {},

@@ -34,7 +34,7 @@ def _fill(gallery: Gallery) -> None:
 
 @pytest.fixture(scope="module")
 def panel(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
-    """The gallery with much in it; nothing of it needs a token, for the browser sends one anyhow."""
+    """The gallery with much in it."""
     folder: Path = tmp_path_factory.mktemp("system")
     with panel_of(browser, folder, _fill) as found:
         yield found
@@ -56,7 +56,7 @@ def test_a_period_is_chosen_and_a_table_opened(panel: Panel, script: bool) -> No
     page = panel.open("/statistics", script=script)
     page.get_by_role("link", name="Last 30 days").click()
     expect(page.get_by_role("link", name="Last 30 days")).to_have_attribute("aria-current", "true")
-    page.get_by_label("Worker and action").select_option("product/import")
+    page.get_by_label("Worker and action", exact=True).select_option("product/import")
     page.get_by_role("button", name="Apply").click()
     assert "period=30d" in page.url and "worker=product" in page.url
     table = page.locator("#stat-counts-table")

@@ -168,6 +168,10 @@ ANSWERS = {
     "worker": "/workers/product",
     "run": "/workers/product/run/export",
     "tasks": "/tasks",
+    "clean": "/tasks/clean",
+    "statistics": "/statistics",
+    "worker_statistics": "/workers/product/statistics",
+    "system": "/system",
     "health": "/health",
 }
 
