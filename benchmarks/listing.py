@@ -33,7 +33,7 @@ from stask_web.status import Status
 
 MILLION = 1_000_000
 DAYS = 30
-LIMIT, SEARCH_LIMIT = 15.0, 300.0
+LIMIT, SEARCH_LIMIT, STATISTICS_LIMIT = 15.0, 300.0, 50.0
 MEMORY_LIMIT = 90.0
 WARM = 5
 #: The folder of the site for a web server, and how often that is asked for everything.
@@ -127,6 +127,16 @@ def cases(newest: int, count: int) -> list[Case]:
         "own range, failed": f"{month}&status=failed",
         "all at once": f"{month}&status=failed&worker=product&action=import&who=me",
     }
+    figures = {
+        "7 days": "",
+        "today": "period=today",
+        "30 days": "period=30d",
+        "own range": month,
+        "a year": f"from={today - timedelta(days=365):%Y-%m-%d}",
+        "worker": "period=30d&worker=product",
+        "action": "period=30d&worker=product/import",
+        "a rare worker": "period=30d&worker=cache",
+    }
     searches = {
         "search: often": "q=imported",
         "search: title": "q=import",
@@ -141,6 +151,14 @@ def cases(newest: int, count: int) -> list[Case]:
         Case("dashboard", "/stask/", LIMIT),
         *(Case(name, f"/stask/tasks?{query}", LIMIT) for name, query in lists.items()),
         *(Case(name, f"/stask/tasks?{query}", SEARCH_LIMIT) for name, query in searches.items()),
+        *(
+            Case(f"statistics: {name}", f"/stask/statistics?{query}", STATISTICS_LIMIT)
+            for name, query in figures.items()
+        ),
+        Case("a worker's statistics", "/stask/workers/product/statistics?period=30d", STATISTICS_LIMIT),
+        Case("system", "/stask/system", STATISTICS_LIMIT),
+        Case("clean: many", "/stask/tasks/clean?days=3", STATISTICS_LIMIT),
+        Case("clean: failed", "/stask/tasks/clean?days=3&status=failed", STATISTICS_LIMIT),
         Case("choose all, failed", "/stask/tasks/bulk?all=1&status=failed", SEARCH_LIMIT),
         Case("a task", f"/stask/tasks/{newest}", LIMIT),
         Case("an old task", f"/stask/tasks/{count // 2}", LIMIT),

@@ -49,6 +49,19 @@ def in_period(database: Database, since: datetime | None, until: datetime | None
     return tuple(found)
 
 
+def ids_between(database: Database, since: datetime, until: datetime) -> tuple[int, int]:
+    """Between which ids all tasks of a period are, the first one excluded: a little wider than the period.
+
+    :param since: a moment in the past.
+    :param until: may be in the future.
+    """
+    low = max(0, _first_id(database, since) - SLACK)
+    if until.timestamp() < time.time():
+        return low, _first_id(database, until) + SLACK
+    with database.read() as connection:
+        return low, int(connection.execute(sa.select(sa.func.max(Task.id))).scalar() or 0)
+
+
 def _first_id(database: Database, moment: datetime) -> int:
     """The first id that is surely not older than a moment in the past, found by halving and then known for good."""
     known, at = _EDGES.setdefault(database, {}), moment.timestamp()

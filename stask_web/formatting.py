@@ -42,6 +42,7 @@ __all__ = [
     "look",
     "number",
     "outcome",
+    "share",
     "task_json",
     "waiting_for",
 ]
@@ -287,6 +288,16 @@ def ago(moment: datetime | None, *, now: datetime | None = None) -> str:
 def age_words() -> list[str]:
     """The texts of :func:`ago` for the browser, ``{n}`` for the number: below 10 s, a minute, an hour, 6 hours."""
     return [tr("just now"), *(tr(text, num="{n}") for _, text, _ in AGES)]
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole in percent, e.g. ``"94.1 %"``; nothing of nothing. Only all of it is 100 %."""
+    if not whole:
+        return ""
+    percents = part / whole * 100
+    if part in (0, whole):
+        return f"{localised(f"{percents:.0f}")} %"
+    return f"{localised(f"{min(99.9, max(0.1, percents)):.1f}")} %"
 
 
 def rate_text(processed: int | None, seconds: float | None) -> str:

@@ -19,11 +19,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from .models import Task, TaskUpload, Upload
+from .models import Stat, StatusType, Task, TaskUpload, Upload
 from .options import tokens
 from .removal import RESULT, Gone, Removal
 from .rows import count_endings, count_key
@@ -40,9 +40,22 @@ LEAST = 10
 SLOW = 0.05
 #: Seconds after its end for which a task's secrets are kept, so that it can be retried.
 KEEP_SECRETS = 86400.0
+#: Old tasks that are counted one by one.
+COUNT_LOOK = 20_000
+_STATUS: sa.ColumnElement[Any] = sa.literal_column("+s_tasks.status", StatusType)
 _log = logging.getLogger(__name__)
 
 Statuses = Status | int | str | Iterable[Status | int | str]
+
+
+class Amount(NamedTuple):
+    """A number of tasks.
+
+    :param exact: otherwise it is about so many.
+    """
+
+    n: int
+    exact: bool
 
 
 class Pace:
@@ -105,6 +118,33 @@ class Pruner:
             select = select.where(Task.status.in_(read_statuses(status)))
         self.erase_secrets()
         return self.delete(select)
+
+    def clean_some(self, days: float, status: Statuses | None = None, seconds: float = 5.0) -> int:
+        """The same, but no longer than about ``seconds``: whoever waits for it asks again for the rest.
+
+        :returns: how many were deleted.
+        """
+        self._removal.resume()
+        select, until, pace, deleted = _old(days, status), monotonic() + seconds, Pace(), 0
+        while ids := self._ids(select.limit(pace.rows)):
+            gone = self._delete_batch(pace, ids, select.where(Task.id.in_(ids)))
+            deleted += gone
+            if not gone or monotonic() > until:
+                break
+        return deleted
+
+    def count_old(self, days: float, status: Statuses | None = None) -> Amount:
+        """How many tasks :meth:`clean_old_tasks` would delete. Of many, the daily counts tell about how many."""
+        with self._state.database.read() as connection:
+            n = _count(connection, _old(days, status))
+            if n <= COUNT_LOOK:
+                return Amount(n, exact=True)
+            day = _ago(days * 86400).replace(hour=0, minute=0, second=0, microsecond=0)
+            before = sa.select(sa.func.sum(Stat.n - Stat.gone)).where(Stat.day < f"{day:%Y-%m-%d}")
+            if status is not None:
+                before = before.where(Stat.status.in_(read_statuses(status)))
+            counted = int(connection.execute(before).scalar() or 0)
+            return Amount(max(n, counted + _count(connection, _old(days, status, day))), exact=False)
 
     def clean_old_logs(self, days: float) -> int:
         """Remove logs of ended and of deleted tasks that were last written more than ``days`` days ago.
@@ -198,6 +238,22 @@ def _forget(connection: sa.Connection, ids: list[int]) -> Gone:
 
 def _listed(ids: Iterable[int]) -> str:
     return ", ".join(str(int(task_id)) for task_id in ids)
+
+
+def _old(days: float, status: Statuses | None, since: datetime | None = None) -> sa.Select[Any]:
+    """Tasks that ended so long ago, by the index on their end: SQLite would take that on the status, and read it all.
+
+    :param since: only those that ended from then on.
+    """
+    ends = [end for end in Status if end.ended] if status is None else read_statuses(status)
+    select = sa.select(Task).where(Task.finished_at < _ago(days * 86400), _STATUS.in_(ends))
+    return select if since is None else select.where(Task.finished_at >= since)
+
+
+def _count(connection: sa.Connection, select: sa.Select[Any]) -> int:
+    """How many there are, up to one more than :data:`COUNT_LOOK`."""
+    rows = select.with_only_columns(Task.id).limit(COUNT_LOOK + 1).subquery()
+    return int(connection.execute(sa.select(sa.func.count()).select_from(rows)).scalar_one())
 
 
 def used_files(meta: Any, text: str, results: Path) -> set[str]:

@@ -16,7 +16,7 @@ from .errors import IllegalMove, InvalidOptions, TaskNotFound
 from .language import mark, tr
 from .models import Task
 from .options import ActionSpec
-from .pruning import Pruner, Statuses
+from .pruning import Amount, Pruner, Statuses
 from .queries import stats, task_or_none
 from .rows import count_endings, count_key
 from .state import State
@@ -294,6 +294,14 @@ class Tasks:
         :param status: only these ends; by default all.
         """
         return self._pruner.clean_old_tasks(days, status)
+
+    def clean_some(self, days: float, status: Statuses | None = None, seconds: float = 5.0) -> int:
+        """The same for about so many seconds -> how many; whoever waits for it asks again for the rest."""
+        return self._pruner.clean_some(days, status, seconds)
+
+    def count_old(self, days: float, status: Statuses | None = None) -> Amount:
+        """How many tasks :meth:`clean_old_tasks` would delete."""
+        return self._pruner.count_old(days, status)
 
     def clean_old_logs(self, days: float = 30) -> int:
         """Remove logs of ended tasks that were last written more than ``days`` days ago -> how many."""

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -59,10 +59,15 @@ class Ledger:
 
     :param owner: the supervisor's process id.
     :param tell: called with status and task id of each attempt that :meth:`give_back` ended.
+    :param info: what the process's row says of its code; see :func:`stask_web.vitals.facts_of_this`.
     """
 
     def __init__(
-        self, database: Database, owner: str, tell: Callable[[int, int], None] = lambda status, task_id: None
+        self,
+        database: Database,
+        owner: str,
+        tell: Callable[[int, int], None] = lambda status, task_id: None,
+        info: Mapping[str, Any] | None = None,
     ) -> None:
         if database.shared or database.engine.url.database in (None, "", ":memory:"):
             raise ConfigError(
@@ -71,6 +76,7 @@ class Ledger:
         self.owner = owner
         self.claims = Claims(database.dialect, database.engine.dialect.paramstyle)
         self._tell = tell
+        self._info = dict(info or {})
         self._database = database
         self._sqlite = database.dialect == "sqlite"
         self._postgresql = database.dialect == "postgresql"
@@ -255,7 +261,7 @@ class Ledger:
             )
             host = socket.gethostname()[:190]
             facts = (self.owner, host, os.getpid(), now, now, concurrency, busy, stopping)
-            cursor.execute(sql(insert), (*facts, lock_name(self.owner), to_json({})))
+            cursor.execute(sql(insert), (*facts, lock_name(self.owner), to_json(self._info)))
 
     def others(self) -> dict[str, float | None]:
         """Other processes that have a row or running tasks: id -> last sign of life."""

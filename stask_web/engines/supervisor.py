@@ -24,6 +24,7 @@ from ..announce import announce_end
 from ..claims import Claim, Ended, Outcome, backoff, outcome_from
 from ..state import state_of
 from ..stored import NO_ANSWER
+from ..vitals import facts_of_this
 from . import processes, seals
 from .crew import Crew
 from .hand import Hand
@@ -101,7 +102,8 @@ class Supervisor:
         processes.name_process("stask-worker")
         processes.become_subreaper()
         self._owner = OwnerLock(state.storage.run)
-        self._ledger = Ledger(state.database, self._owner.id, partial(announce_end, state))
+        info = facts_of_this(state.registry)
+        self._ledger = Ledger(state.database, self._owner.id, partial(announce_end, state), info)
         self._reaper = Reaper(self._ledger, state.storage.run, state.journals, self._settings.lease)
         self._seals = seals.Seals(self._ledger, state.storage.run)
         self._listener = Listener(state.database)

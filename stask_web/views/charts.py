@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -99,3 +99,120 @@ def run_bars(runs: Sequence[Run], most: int) -> list[RunBar]:
 
 def _height(value: int, most: int) -> float:
     return round(max(SMALLEST, value / most * HEIGHT), 2) if value else 0.0
+
+
+class Stack(NamedTuple):
+    """What one bar stands for.
+
+    :param tick: its word below the axis.
+    :param label: what a pointer that rests on it is told.
+    :param values: from the bottom up.
+    """
+
+    tick: str
+    label: str
+    values: tuple[float, ...]
+
+
+class Piece(NamedTuple):
+    """One value of a bar; ``part`` is its place among the values of the stack."""
+
+    part: int
+    y: float
+    height: float
+
+
+class Bar(NamedTuple):
+    """One bar: its room, itself, its pieces and what it says."""
+
+    left: float
+    room: float
+    x: float
+    width: float
+    pieces: list[Piece]
+    label: str
+
+
+class Line(NamedTuple):
+    """One line across the drawing, and the words beside it."""
+
+    y: float
+    words: str
+
+
+class Chart(NamedTuple):
+    """Bars in a drawing of :data:`WIDTH` x :data:`TALL`, lines across it, and words below."""
+
+    bars: list[Bar]
+    lines: list[Line]
+    ticks: list[str]
+
+
+TALL = 160.0
+_GAP, _TICKS = 0.28, 5
+
+
+def bar_chart(stacks: Sequence[Stack], words: Callable[[float], str], steps: Callable[[float], float]) -> Chart:
+    """Bars beside each other, the highest below the top line.
+
+    :param words: what is written beside a line.
+    :param steps: the value of the top line, for the highest bar.
+    """
+    top = steps(max([sum(stack.values) for stack in stacks], default=0.0))
+    room = WIDTH / max(1, len(stacks))
+    bars = []
+    for index, stack in enumerate(stacks):
+        y, pieces = TALL, []
+        for part, value in enumerate(stack.values):
+            height = max(SMALLEST, value / top * TALL) if value > 0 else 0.0
+            y -= height
+            if height:
+                pieces.append(Piece(part, round(max(0.0, y), 2), round(height, 2)))
+        gap = room * _GAP / 2
+        left = round(index * room, 2)
+        bars.append(Bar(left, round(room, 2), round(left + gap, 2), round(room - 2 * gap, 2), pieces, stack.label))
+    lines = [Line(round(TALL * (1 - part), 2), words(top * part)) for part in (1.0, 0.5, 0.0)]
+    return Chart(bars, lines, _some([stack.tick for stack in stacks]))
+
+
+def round_number(most: float) -> float:
+    """The next even number of the kinds 2, 4, 10, 20, 40, 60, 100, ... so that half of it is a whole one, too."""
+    size = 1.0
+    while True:
+        for factor in (2, 4, 6, 10):
+            if most <= factor * size:
+                return factor * size
+        size *= 10
+
+
+def round_seconds(most: float) -> float:
+    """The next length of time that reads well, as does half of it."""
+    steps = (0.2, 1, 2, 4, 10, 20, 40, 60, 90, 120, 240, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
+    return next((float(step) for step in steps if most <= step), round_number(most / 86400) * 86400)
+
+
+def bar_share(ends: Sequence[float], most: float) -> list[tuple[int, float, float]]:
+    """One bar that lies: (part, x, width) of each value, in a drawing that is 100 wide."""
+    x, found = 0.0, []
+    for part, value in enumerate(ends):
+        width = round(value / most * 100, 3) if most else 0.0
+        if value > 0:
+            width = max(width, 0.6)
+            found.append((part, round(min(x, 100 - width), 3), width))
+        x += width
+    return found
+
+
+def small_bars(values: Sequence[int]) -> list[tuple[float, float, float]]:
+    """Bars without an axis, in a drawing of 4 for each value x 16: (x, y, height)."""
+    most = max(values, default=0) or 1
+    heights = [max(2.0, value / most * 16) if value else 0.0 for value in values]
+    return [(index * 4.0, round(16 - height, 2), round(height, 2)) for index, height in enumerate(heights)]
+
+
+def _some(words: list[str]) -> list[str]:
+    """The first, the last and some between, evenly."""
+    if len(words) <= _TICKS:
+        return words
+    last = len(words) - 1
+    return [words[round(last * number / (_TICKS - 1))] for number in range(_TICKS)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -92,6 +92,22 @@ def _csv(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
         if buffer.tell() > _PIECE:
             yield _taken(buffer)
     yield _taken(buffer)
+
+
+def table_as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], name: str) -> Response:
+    """A small table as a file for spreadsheets.
+
+    :param name: of the file, without its ending.
+    """
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    buffer.write(_BOM)
+    writer.writerow(columns)
+    writer.writerows([_safe(value) for value in row] for row in rows)
+    answer = Response(buffer.getvalue(), content_type=MIMETYPES["csv"])
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
 
 
 _PIECE = 16 * 1024

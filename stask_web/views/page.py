@@ -156,6 +156,10 @@ class Ui:
             entries.append(NavItem("workers", tr("Workers"), "worker", url_for("stask.workers"), "W"))
         if self.person is not None and self.person.may("schedule"):
             entries.append(NavItem("schedules", tr("Schedules"), "calendar", url_for("stask.schedules"), "S"))
+        if self.person is not None and self.person.may("audit"):
+            entries.append(NavItem("statistics", tr("Statistics"), "chart", url_for("stask.statistics"), "I"))
+        if self.person is not None and self.person.may("manage_workers"):
+            entries.append(NavItem("system", tr("System"), "gauge", url_for("stask.system"), "Y"))
         return entries if self.person is not None else []
 
     @property

@@ -19,7 +19,7 @@ from .notices import take_notice
 from .page import render
 from .shown import show_all
 from .task_list import ENDED, PERIODS, SIZE, Wish, choices, look_chips, set_chips
-from .visitor import Visitor, need, partial, tasks_of, the_task, wants_json
+from .visitor import Visitor, need, partial, the_task, wants_json
 
 #: Buttons on the page of a site where nothing has run yet.
 FIRST_ACTS = 8
@@ -44,7 +44,6 @@ def register(bp: Blueprint) -> None:
     bp.get("/tasks/export", endpoint="export")(export.export)
     bp.get("/tasks/bulk", endpoint="bulk")(bulk.ask)
     bp.post("/tasks/bulk", endpoint="bulk_act")(bulk.act)
-    bp.post("/tasks/process", endpoint="process")(process)
 
 
 def tasks() -> ResponseReturnValue:
@@ -84,15 +83,6 @@ def tasks() -> ResponseReturnValue:
     if partial() is not None:
         return render("tasks/_list.html", "tasks", **context)
     return render("tasks/page.html", "tasks", **context, **_filters(state, person, wish, whole=whole))
-
-
-def process() -> ResponseReturnValue:
-    """Let the worker processes look at the queue now; nothing runs here."""
-    need("manage_workers")
-    tasks_of(current_state()).wake()
-    if wants_json():
-        return jsonify(message=tr("The worker processes look at the queue now."))
-    return redirect(url_for("stask.tasks"), 303)
 
 
 def _row(state: State, person: Visitor) -> str:

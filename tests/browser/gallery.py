@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 
 from flask import Flask
@@ -18,6 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from gallery_much import fill_much
 from gallery_site import Gallery, add_many_schedules, add_problems, make_gallery
 
 SHOTS = Path(__file__).resolve().parent / "shots"
@@ -67,6 +69,12 @@ def pages(gallery: Gallery) -> dict[str, str]:
         "schedule-new": "/stask/schedules/new?worker=mail&action=print",
         "schedule-file": "/stask/schedules/new?worker=product&action=import",
         **{f"schedule-{kind}": f"/stask/schedules/{number}" for kind, number in gallery.schedules.items()},
+        "statistics": "/stask/statistics",
+        "statistics-today": "/stask/statistics?period=today",
+        "statistics-wrong": "/stask/statistics?from=2026-05-02&to=2026-05-01",
+        "system": "/stask/system",
+        "clean": "/stask/tasks/clean",
+        "clean-nothing": "/stask/tasks/clean?days=30",
         **tasks,
     }
 
@@ -78,6 +86,16 @@ EMPTY = {
     "empty-dashboard": "/stask/",
     "empty-tasks": "/stask/tasks",
     "empty-workers": "/stask/workers",
+    "empty-statistics": "/stask/statistics",
+    "empty-system": "/stask/system",
+}
+#: Those that are told much, see ``gallery_much.py``.
+MUCH = {
+    "much-statistics": "/stask/statistics?period=30d",
+    "much-statistics-weeks": f"/stask/statistics?from={date.today() - timedelta(days=120)}",
+    "much-statistics-worker": "/stask/workers/product/statistics?period=30d",
+    "much-system": "/stask/system",
+    "much-clean": "/stask/tasks/clean?days=30",
 }
 
 
@@ -139,12 +157,14 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, "--no-sandbox"])
         said = []
-        for part, full in (("full", True), ("empty", False)):
+        for part, full in (("full", True), ("empty", False), ("much", True)):
             root = Path(folder) / part
             root.mkdir()
             gallery = make_gallery(root, full=full)
-            wanted = pages(gallery) if full else EMPTY
+            wanted = MUCH if part == "much" else pages(gallery) if full else EMPTY
             chosen = {name: address for name, address in wanted.items() if not names or name in names}
+            if chosen and part == "much":
+                fill_much(gallery.state)
             if chosen:
                 with serving(gallery.app) as base:
                     said += shoot(browser, base, chosen)

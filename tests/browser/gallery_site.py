@@ -619,6 +619,7 @@ def _write_log(gallery: Gallery, task_id: int, row: dict[str, Any]) -> None:
 
 def _process(gallery: Gallery) -> None:
     now = datetime.now(UTC)
+    (gallery.state.storage.run / "p1").touch()
     with gallery.state.database.write() as connection:
         connection.execute(
             sa.insert(Process).values(

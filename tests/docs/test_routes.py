@@ -174,6 +174,10 @@ ANSWERS = {
     "worker_schedules": "/workers/product/schedules",
     "schedule_new": "/schedules/new",
     "schedule_preview": "/schedules/preview?_kind=daily&_timezone=UTC",
+    "clean": "/tasks/clean",
+    "statistics": "/statistics",
+    "worker_statistics": "/workers/product/statistics",
+    "system": "/system",
     "health": "/health",
 }
 

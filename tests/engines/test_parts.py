@@ -23,6 +23,7 @@ from stask_web.engines.wake import WakeSocket, wake_folder
 from stask_web.engines.wire import Reader, Unpacker, Writer, pack
 from stask_web.journal import Journal
 from stask_web.runner.pen import Pen
+from stask_web.vitals import facts_of_this, our_version, processes
 
 from ..faults.site import Site
 
@@ -220,6 +221,14 @@ class TestReaper:
         assert [found.id for found in far.settle([], [1]).claims] == [task]
         yield sqlite_site, task, far
         far.close()
+
+    def test_a_process_says_of_what_code_it_is(self, sqlite_site: Site) -> None:
+        ledger = Ledger(sqlite_site.state.database, "coded", info=facts_of_this(sqlite_site.state.registry))
+        ledger.beat(concurrency=1, busy=0, stopping=False)
+        ledger.close()
+        [row] = processes(sqlite_site.state.database)
+        assert set(row.info) == {"version", "python", "code"}
+        assert row.info["version"] == our_version()
 
     def test_an_owner_out_of_reach_is_dead_after_its_lease_without_a_sign_of_life(
         self, running: tuple[Site, int, Ledger]
