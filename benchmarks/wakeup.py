@@ -76,7 +76,8 @@ def main() -> int:
         p95_of = statistics.quantiles(spans, n=20)[-1]
         print(f"  median {statistics.median(spans):.2f}, p95 {p95_of:.2f}, rested {after:.2f} ms: {what}")
     for spans in rested:
-        print(f"after {given.idle:g} s of idleness: {sum(spans):.2f} ms")
+        split = " + ".join(f"{span:.2f}" for span in spans)
+        print(f"after {given.idle:g} s of idleness: {sum(spans):.2f} ms = {split}")
     print(load())
     return int(p95 > limit or any(sum(spans) > limit for spans in rested))
 

@@ -37,7 +37,8 @@ class Database:
     def __init__(self, engine: sa.Engine, *, shared: bool = False) -> None:
         self.engine = engine
         self.shared = shared
-        self.dialect = engine.dialect.name
+        #: ``sqlite``, ``postgresql`` or ``mysql``, which MariaDB is, too, by whatever name it was called.
+        self.dialect = "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name
         #: How often this process has written: numbers that were counted before may be wrong after.
         self.writes = 0
         self._ready = False
@@ -315,7 +316,7 @@ def _alone(database: Database) -> Iterator[sa.Connection]:
 
     :raises DatabaseBusy: somebody does, and has for a minute.
     """
-    if database.dialect not in ("mysql", "mariadb"):
+    if database.dialect != "mysql":
         with database.write() as connection:
             if database.dialect == "postgresql":
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5732941)")

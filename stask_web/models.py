@@ -48,7 +48,7 @@ class Instant(sa.types.TypeDecorator[datetime]):
 class JSONText(sa.types.TypeDecorator[Any]):
     """Any JSON value as text; what JSON does not know is stored as its text."""
 
-    impl = sa.Text().with_variant(sa.Text(length=2**24), "mysql")
+    impl = sa.Text().with_variant(sa.Text(length=2**24), "mysql", "mariadb")
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:

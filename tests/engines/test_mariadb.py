@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stask_web.database import open_database
+from stask_web.engines.ledger import Ledger
+
 from ..faults.site import Site
 from .contract import EngineContract
 
@@ -16,6 +19,16 @@ class TestOnMariadb(EngineContract):
     def site(self, mariadb_site: Site) -> Site:
         """The site of each test."""
         return mariadb_site
+
+    def test_its_other_name_means_the_same(self, site: Site) -> None:
+        uri = site.state.database.engine.url.set(drivername="mariadb+pymysql")
+        database = open_database(uri.render_as_string(hide_password=False), None)
+        assert (database.engine.dialect.name, database.dialect) == ("mariadb", "mysql")
+        site.create("nothing")
+        ledger = Ledger(database, "test")
+        assert ledger.settle([], [1]).claims
+        ledger.close()
+        database.engine.dispose()
 
     def test_an_update_of_the_tables_keeps_no_lock(self, site: Site) -> None:
         with site.state.database.read() as connection:

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-LONG_TEXT = sa.Text().with_variant(sa.Text(length=2**24), "mysql")
+LONG_TEXT = sa.Text().with_variant(sa.Text(length=2**24), "mysql", "mariadb")
 
 
 def upgrade() -> None:
