@@ -20,6 +20,8 @@ from . import child, processes
 from .capture import Capture
 from .wire import Reader, Writer
 
+#: Of a task whose start the database may have forgotten.
+UNSURE = "The database did not answer when it was started. The task starts again by itself."
 #: What follows an interrupt: the signal to the process group, then the end of everything.
 _TERM, _KILL = "term", "kill"
 
@@ -38,6 +40,9 @@ class Hand:
         self.retired = False
         self.told: dict[str, Any] | None = None
         self.unsaved = False
+        #: Whether the database does not know yet when its task began: it was claimed before.
+        self.unnoted = False
+        self.given_at = 0.0
         self.limit_at: float | None = None
         self.stopping: str | None = None
         self.stage_at: float | None = None
@@ -60,6 +65,7 @@ class Hand:
     def give(self, claim: Claim) -> None:
         """Let it run a task."""
         self.claim = claim
+        self.given_at = time.monotonic()
         self.told, self.unsaved = None, False
         self.limit_at = self.stage_at = self.stopping = None
         self._next_stage = _TERM
@@ -68,6 +74,7 @@ class Hand:
     def take(self) -> Claim | None:
         """The task is out of its hand."""
         claim, self.claim = self.claim, None
+        self.unnoted = False
         self.done += 1
         self.limit_at = self.stage_at = None
         return claim
@@ -141,6 +148,8 @@ class Hand:
             return Outcome("cancelled", **known)
         if self.stopping == "timeout":
             return Outcome("failed", f"It took longer than it may, and was stopped{where}.", **known)
+        if self.stopping == "lost":
+            return Outcome("lost", UNSURE, **known)
         if self.stopping == "drain":
             message = f"The worker was stopped{where}. The task starts again by itself."
             return Outcome("drained", message, **known)

@@ -42,14 +42,14 @@ class TestOnPostgresql(EngineContract):
             cursor.execute("SHOW synchronous_commit")
             assert cursor.fetchone()[0] == "off"
         modes: list[str] = []
-        claim = ledger.claims.claim
+        claim = ledger.batches.claim
 
-        def note(cursor: Any, **more: Any) -> Any:
+        def note(cursor: Any, *values: Any, **more: Any) -> Any:
             cursor.execute("SHOW synchronous_commit")
             modes.append(cursor.fetchone()[0])
-            return claim(cursor, **more)
+            return claim(cursor, *values, **more)
 
-        ledger.claims.claim = note  # type: ignore[method-assign]
+        ledger.batches.claim = note  # type: ignore[method-assign]
         assert ledger.settle([], [1]).claims
         assert modes == ["on"]
         ledger.close()
