@@ -39,6 +39,8 @@ class Ahead:
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
+        #: How many wait since when, the oldest first.
+        self._times: dict[float, int] = {}
         self._average = 0.0
         self._seen = 0
         self._size = 0
@@ -79,24 +81,31 @@ class Ahead:
         """Claims that were made just now."""
         for claim in claims:
             insort(self._waiting, _Waiting(place(claim), claim, now))
+            self._times[now] = self._times.get(now, 0) + 1
 
     def next(self, now: float, held: Callable[[Claim], bool]) -> Claim | None:
         """Take the first one, unless it must not begin yet, or not any more."""
         if not self._waiting or held(self._waiting[0].claim) or now - self._waiting[0].since > LATE:
             return None
-        return self._waiting.pop(0).claim
+        claim, since = self._waiting.pop(0)[1:]
+        self._times[since] -= 1
+        if not self._times[since]:
+            del self._times[since]
+        return claim
 
     def oldest(self) -> float | None:
         """Since when the one waits that waits longest."""
-        return min((each.since for each in self._waiting), default=None)
+        return next(iter(self._times), None)
 
     def late(self, now: float) -> bool:
         """Whether one has waited too long."""
-        return any(now - each.since > LATE for each in self._waiting)
+        oldest = self.oldest()
+        return oldest is not None and now - oldest > LATE
 
     def renew(self, held: Callable[[Claim], bool], now: float) -> None:
         """Those that were held may begin from now on."""
         self._waiting = [each._replace(since=now) if held(each.claim) else each for each in self._waiting]
+        self._count()
 
     def take(self, tokens: set[str] | None = None) -> list[Claim]:
         """Take these out, or all; then it begins small again."""
@@ -104,4 +113,10 @@ class Ahead:
         if taken:
             self._waiting = [each for each in self._waiting if tokens is not None and each.claim.token not in tokens]
             self._size = self._seen = 0
+            self._count()
         return taken
+
+    def _count(self) -> None:
+        self._times = {}
+        for since in sorted(each.since for each in self._waiting):
+            self._times[since] = self._times.get(since, 0) + 1

@@ -27,6 +27,9 @@ BUSY = 0.05
 CHECKPOINT = 8000
 #: Seconds after which a commit without an answer counts as lost.
 PATIENCE = 2.0
+#: Seconds after which PostgreSQL ends a transaction that goes on no more: a supervisor that is stopped in the middle
+#: of one (SIGSTOP, a frozen machine) must not hold the locks that all others need.
+FROZEN = 10
 _COMMITTED = b"COMMIT"
 
 
@@ -212,3 +215,5 @@ class Line:
             self._connection.autocommit(True)
         else:
             self._connection.autocommit = True
+        if self._postgresql:
+            self._connection.cursor().execute(f"SET idle_in_transaction_session_timeout = '{FROZEN}s'")
