@@ -66,6 +66,9 @@ class Line:
         if self._sent_at is not None:
             self._await()
         if self._proxy is not None:
+            if self._answer is False:  # it is busy for ever, so SQLAlchemy could not reset it, and would drop it open
+                with suppress(Exception):
+                    self._connection.close()
             with suppress(Exception):
                 self._proxy.close()
         self._proxy = self._connection = None
