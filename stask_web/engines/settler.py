@@ -219,7 +219,7 @@ class Settler:
             announce_end(self._state, CANCELLED, claim.id)
         now = time.monotonic()
         if now - unsure.since < PATIENCE / 2:
-            self.ahead.renew(lambda claim: claim.max_attempts == 1 and claim.token in unsure.tokens, now)
+            self.ahead.renew(lambda claim: claim.max_attempts == 1, now)
         self.give(now)
         self.reported = [
             each._replace(doubt=False) if each.claim.token in unsure.tokens else each for each in self.reported
@@ -246,8 +246,8 @@ class Settler:
         return self._unsure is not None and claim.token in self._unsure.tokens
 
     def _is_held(self, claim: Claim) -> bool:
-        """What must not happen twice waits until its claim is on the disk."""
-        return claim.max_attempts == 1 and self._is_unsure(claim)
+        """What must not happen twice waits until its claim and the ends of its like are on the disk."""
+        return claim.max_attempts == 1 and (self._unsure is not None or self._urgent)
 
     # -- telling
 
