@@ -13,7 +13,7 @@ from .drain import compare, drain, numbers
 from .peers import Drained
 from .postgresql import new_database
 
-TASKS = 2000
+TASKS = 5000
 ROUNDS = 3
 
 

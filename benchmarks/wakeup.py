@@ -1,5 +1,8 @@
 """How long an idle worker takes from `create` to the first line of the action, and where the time goes.
 
+`create` returns when the task is durable: on PostgreSQL that is the round trips of an insert and a wait for the disk.
+What comes after it is the worker's, whose own commit is under way while the action runs.
+
 Run it with: python -m benchmarks.wakeup [--idle SECONDS] [--rested N]
 (STASK_BENCH_DATABASE=postgresql+psycopg://... for another database).
 First rounds a moment apart, then N after an idleness of SECONDS each: what is used first after a long rest may have
@@ -64,6 +67,7 @@ def main() -> int:
         with app.app_context(), _worker(folder), _note(type(state.tasks.engine), "created", "committed", stamps):
             state.roster.set_active("measured", True)
             rounds = [_round(state, stamps, random.uniform(0.02, 0.08)) for _ in range(ROUNDS + WARM_UP)][WARM_UP:]
+            commits = [_commit(state) for _ in range(ROUNDS)]
             rested = [_round(state, stamps, given.idle) for _ in range(given.rested)]
     dialect = state.database.dialect
     limit = LIMIT.get(dialect, float("inf"))
@@ -75,6 +79,7 @@ def main() -> int:
         after = statistics.median(each[number] for each in rested) if rested else float("nan")
         p95_of = statistics.quantiles(spans, n=20)[-1]
         print(f"  median {statistics.median(spans):.2f}, p95 {p95_of:.2f}, rested {after:.2f} ms: {what}")
+    print(f"  the commit of one row alone: median {statistics.median(commits):.2f} ms")
     for spans in rested:
         split = " + ".join(f"{span:.2f}" for span in spans)
         print(f"after {given.idle:g} s of idleness: {sum(spans):.2f} ms = {split}")
@@ -94,6 +99,16 @@ def _round(state: State, stamps: Path, idle: float) -> list[float]:
         time.sleep(0.001)
         noted = _noted(stamps, position)
     return [1000 * (later - sooner) for sooner, later in pairwise([begin, *(noted[name] for name, _ in STEPS)])]
+
+
+def _commit(state: State) -> float:
+    """How long the database takes to commit a change of one row, in milliseconds."""
+    time.sleep(random.uniform(0.002, 0.008))
+    with state.database.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE s_workers SET active = active")
+        before = time.perf_counter()
+        connection.commit()
+        return (time.perf_counter() - before) * 1000
 
 
 def _noted(stamps: Path, position: int) -> dict[str, float]:

@@ -9,28 +9,42 @@ fact of the row, so it wins over whatever the attempt says about itself.
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from secrets import token_hex
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from . import stored
 from .models import to_json
-from .status import Status
+from .outcomes import (
+    CANCELLED,
+    COMPLETED,
+    CRASH_LIMIT,
+    LONGEST_BACKOFF,
+    MESSAGE_LIMIT,
+    RUNNING,
+    Claim,
+    Ended,
+    Outcome,
+    Stat,
+    add_ending,
+    backoff,
+    crashes,
+    decide,
+    end_values,
+    outcome_from,
+    outcome_values,
+    row_values,
+    stopped_by,
+)
 from .text import clean
 
-#: How often a task may end its process before it is given up.
-CRASH_LIMIT = 3
+__all__ = [
+    "CRASH_LIMIT", "LONGEST_BACKOFF", "Claim", "Claims", "Cursor", "Ended", "Outcome", "Stat", "backoff", "decide",
+    "outcome_from", "outcome_values", "stopped_by",
+]  # fmt: skip
+
 #: How many waiting tasks are let in by one statement at most.
 PROMOTE_LIMIT = 500
-#: Longest wait between two attempts of a task, in seconds.
-LONGEST_BACKOFF = 3600.0
-_MESSAGE_LIMIT = 4000
-
-RUNNING, PENDING = int(Status.RUNNING), int(Status.PENDING)
-COMPLETED, FAILED, CANCELLED = int(Status.COMPLETED), int(Status.FAILED), int(Status.CANCELLED)
 
 
 class Cursor(Protocol):
@@ -50,92 +64,13 @@ class Cursor(Protocol):
         """All rows."""
 
 
-class Claim(NamedTuple):
-    """A task as it was claimed: all that a run needs to know. Plain values, so that it can be sent as JSON.
-
-    :param priority: the rank.
-    :param attempts: starts that count, this one included.
-    :param attempt_no: starts at all, this one included; the number in the journal.
-    :param meta: the options, as JSON text.
-    :param secrets: the sealed secrets, or None.
-    :param started_by: the user's key, as JSON text.
-    :param alone: whether it has a unique key, which its end sets free.
-    """
-
-    id: int
-    identifier: str
-    action: str
-    priority: int
-    attempts: int
-    max_attempts: int
-    attempt_no: int
-    crashes: int
-    dry_run: bool
-    meta: str
-    secrets: str | None
-    started_by: str | None
-    created_at: float
-    start_at: float | None
-    started_at: float
-    token: str
-    owner: str | None
-    alone: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended.
-
-    :param kind: ``completed``, ``failed`` (final), ``cancelled``, ``error`` (starts again while attempts are left),
-        ``crashed`` (its process died), ``drained`` (given back unfinished) or ``lost`` (its engine died).
-    :param message: the sentence for people.
-    :param error: type and text of the error, for developers.
-    :param files: dicts of what was made, see :class:`stask_web.runner.TaskRun`.
-    :param delay: seconds until the next attempt, if one follows.
-    """
-
-    kind: str
-    message: str = ""
-    error: str | None = None
-    result: str | None = None
-    files: list[dict[str, Any]] | None = None
-    progress: int | None = None
-    processed: int | None = None
-    total: int | None = None
-    warnings: int = 0
-    counts: Mapping[str, int] | None = None
-    delay: float = 0.0
-
-    @property
-    def ok(self) -> bool:
-        """Whether the action ended well."""
-        return self.kind == "completed"
-
-
-class Ended(NamedTuple):
-    """What became of a task whose attempt ended."""
-
-    status: int
-    message: str
-    due_at: float | None
-
-
-class Stat(NamedTuple):
-    """One line of the daily counts."""
-
-    day: str
-    identifier: str
-    action: str
-    status: int
-
-
-_FIELDS = (
+FIELDS = (
     "id, identifier, action, priority, attempts, max_attempts, attempt_no, crashes, dry_run, meta, secrets, "
     "started_by, created_at, start_at, started_at, claim_token, owner, unique_key IS NOT NULL"
 )
 # A column that is named in SET costs its index two changes on SQLite, also when the value stays: so due_at, which is
 # NULL in the queue, and unique_key, which most tasks have not, are named only where they change.
-_START = (
+START = (
     "UPDATE s_tasks SET status = 20, lane = NULL, claim_token = ?, owner = ?, started_at = ?, "
     "duration = NULL, attempts = attempts + 1, attempt_no = attempt_no + 1, progress = 0, "
     "processed = NULL, total = NULL, eta = NULL, message = '', error = NULL, warnings = 0, counts = NULL, "
@@ -143,11 +78,12 @@ _START = (
 )
 _QUEUE = "SELECT id FROM s_tasks WHERE lane > 0 ORDER BY lane, id LIMIT 1"
 _ONE = "SELECT id FROM s_tasks WHERE id = ? AND status = 10"
-_FENCE = " WHERE id = ? AND status = 20 AND claim_token = ?"
-_NOT_STOPPED = _FENCE + " AND cancel_at IS NULL"
+FENCE = " WHERE id = ? AND status = 20 AND claim_token = ?"
+_NOT_STOPPED = FENCE + " AND cancel_at IS NULL"
 _VALUES = (
     "message = ?, error = ?, progress = COALESCE(?, progress), processed = COALESCE(?, processed), "
-    "total = COALESCE(?, total), eta = NULL, warnings = ?, counts = ?, files = ?, owner = NULL"
+    "total = COALESCE(?, total), eta = NULL, warnings = ?, counts = ?, files = ?, started_at = ?, "
+    "owner = NULL"
 )
 _END = f"UPDATE s_tasks SET status = ?, finished_at = ?, duration = ?, result = ?, crashes = ?, {_VALUES}"
 _FREE = ", unique_key = NULL"
@@ -156,7 +92,11 @@ _BACK = (
     "UPDATE s_tasks SET status = 10, lane = priority, attempts = attempts - 1, message = ?, eta = NULL, owner = NULL"
 )
 _ATTEMPT = "INSERT INTO s_attempts (task_id, number, token, owner, pid, started_at) VALUES (?, ?, ?, ?, ?, ?)"
-_ATTEMPT_END = "UPDATE s_attempts SET ended_at = ?, outcome = ?, message = ? WHERE task_id = ? AND number = ?"
+# The start is written once more: a task that was claimed before a child was free has begun later.
+_ATTEMPT_END = (
+    "UPDATE s_attempts SET ended_at = ?, outcome = ?, message = ?, started_at = ?, pid = COALESCE(?, pid) "
+    "WHERE task_id = ? AND number = ?"
+)
 _STAT = "INSERT INTO s_stats (day, identifier, action, status, n, gone, seconds) VALUES (?, ?, ?, ?, ?, 0, ?) "
 _DUE = "SELECT id FROM s_tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?"
 _REPORT = (
@@ -183,18 +123,18 @@ class Claims:
             self._claim_id = self._claim_sql(pick, _ONE + skip)
         else:
             self._claim, self._claim_id = self._sql(_QUEUE + skip), self._sql(_ONE + skip)
-        self._start = self._sql(_START + "WHERE id = ?")
+        self._start = self._sql(START + "WHERE id = ?")
         self._now = self._sql("UPDATE s_tasks SET due_at = NULL WHERE id = ? AND status = 10 AND due_at IS NOT NULL")
-        self._fields = self._sql(f"SELECT {_FIELDS} FROM s_tasks WHERE id = ?")
-        self._owned = self._sql(f"SELECT {_FIELDS} FROM s_tasks WHERE status = 20 AND owner = ? ORDER BY id")
+        self._fields = self._sql(f"SELECT {FIELDS} FROM s_tasks WHERE id = ?")
+        self._owned = self._sql(f"SELECT {FIELDS} FROM s_tasks WHERE status = 20 AND owner = ? ORDER BY id")
         self._running = self._sql("SELECT id, claim_token, cancel_at FROM s_tasks WHERE status = 20 AND owner = ?")
         self._owners = "SELECT DISTINCT owner FROM s_tasks WHERE status = 20"
         self._attempt, self._attempt_end = self._sql(_ATTEMPT), self._sql(_ATTEMPT_END)
         self._end = {True: self._sql(_END + _FREE + _NOT_STOPPED), False: self._sql(_END + _NOT_STOPPED)}
-        self._end_stopped = self._sql(_END + _FREE + _FENCE)
+        self._end_stopped = self._sql(_END + _FREE + FENCE)
         self._again, self._back = self._sql(_AGAIN + _NOT_STOPPED), self._sql(_BACK + _NOT_STOPPED)
         self._stop = self._sql("SELECT status, claim_token, cancelled_by, processed FROM s_tasks WHERE id = ?")
-        self._report = self._sql(_REPORT + _FENCE)
+        self._report = self._sql(_REPORT + FENCE)
         self._stat = self._sql(_STAT + self._upsert())
         self._due = self._sql(self._promote_sql(skip))
         self._next_due = "SELECT MIN(due_at) FROM s_tasks WHERE due_at IS NOT NULL"
@@ -222,7 +162,7 @@ class Claims:
             row = self._start_in_two_steps(cursor, statement, values, (token, owner, now))
         if row is None:
             return None
-        claim = _claim(row)
+        claim = claim_from(row)._replace(pid=pid)
         cursor.execute(self._attempt, (claim.id, claim.attempt_no, token, owner, pid, now))
         return claim
 
@@ -254,26 +194,24 @@ class Claims:
             if ended is None:
                 return None
             outcome = replace(outcome, kind="cancelled")
-        text = clean(outcome.error or ended.message, _MESSAGE_LIMIT)
-        cursor.execute(self._attempt_end, (now, outcome.kind, text, claim.id, claim.attempt_no))
+        text = clean(outcome.error or ended.message, MESSAGE_LIMIT)
+        start = (claim.started_at, claim.pid)
+        cursor.execute(self._attempt_end, (now, outcome.kind, text, *start, claim.id, claim.attempt_no))
         if ended.status >= COMPLETED:
-            day = time.strftime("%Y-%m-%d", time.gmtime(now))
-            count = stats.setdefault(Stat(day, claim.identifier, claim.action, ended.status), [0, 0.0])
-            count[0] += 1
-            count[1] += max(0.0, now - claim.started_at)
+            add_ending(stats, claim, ended.status, now)
         return ended
 
     def _write_end(self, cursor: Cursor, claim: Claim, outcome: Outcome, now: float) -> Ended | None:
         ended = decide(claim, outcome, now)
         fence = (claim.id, claim.token)
         if ended.status >= COMPLETED:
-            changes = _end_values(ended.status, ended.message, claim, outcome, now)
+            changes = end_values(ended.status, ended.message, claim, outcome, now)
             cursor.execute(self._end[bool(claim.alone)], changes + fence)
         elif outcome.kind in ("drained", "lost"):
             cursor.execute(self._back, (ended.message, *fence))
         else:
-            values = _values(ended.message, outcome)
-            cursor.execute(self._again, (ended.due_at, _crashes(claim, outcome), *values, *fence))
+            values = row_values(ended.message, claim, outcome)
+            cursor.execute(self._again, (ended.due_at, crashes(claim, outcome), *values, *fence))
         return ended if cursor.rowcount == 1 else None
 
     def _end_if_stopped(self, cursor: Cursor, claim: Claim, outcome: Outcome, now: float) -> Ended | None:
@@ -283,7 +221,7 @@ class Claims:
             return None
         processed = row[3] if outcome.processed is None else outcome.processed
         message = stopped_by(row[2], processed)
-        values = _end_values(CANCELLED, message, claim, outcome, now)
+        values = end_values(CANCELLED, message, claim, outcome, now)
         cursor.execute(self._end_stopped, (*values, claim.id, claim.token))
         return Ended(CANCELLED, message, None) if cursor.rowcount == 1 else None
 
@@ -323,7 +261,7 @@ class Claims:
     def owned(self, cursor: Cursor, owner: str) -> list[Claim]:
         """All running tasks of one owner."""
         cursor.execute(self._owned, (owner,))
-        return [_claim(row) for row in cursor.fetchall()]
+        return [claim_from(row) for row in cursor.fetchall()]
 
     def owners(self, cursor: Cursor) -> set[str]:
         """Who has running tasks."""
@@ -341,10 +279,10 @@ class Claims:
 
     def _claim_sql(self, pick: str, query: str) -> str:
         if self.dialect == "postgresql":
-            fields = ", ".join(f"s_tasks.{name}" for name in _FIELDS.split(", "))
-            start = f"{_START} FROM next WHERE s_tasks.id = next.id RETURNING {fields}"
+            fields = ", ".join(f"s_tasks.{name}" for name in FIELDS.split(", "))
+            start = f"{START} FROM next WHERE s_tasks.id = next.id RETURNING {fields}"
             return self._sql(pick.format(query) + start)
-        return self._sql(f"{_START} WHERE id = ({query}) RETURNING {_FIELDS}")
+        return self._sql(f"{START} WHERE id = ({query}) RETURNING {FIELDS}")
 
     def _upsert(self) -> str:
         if self.dialect == "mysql":
@@ -361,69 +299,9 @@ class Claims:
         return f"{change} id IN ({_DUE}{skip})"
 
 
-def decide(claim: Claim, outcome: Outcome, now: float) -> Ended:
-    """What becomes of a task by an outcome: ended, or pending once more."""
-    message = clean(outcome.message, _MESSAGE_LIMIT)
-    if outcome.kind == "completed":
-        return Ended(COMPLETED, message, None)
-    if outcome.kind == "failed":
-        return Ended(FAILED, message, None)
-    if outcome.kind == "cancelled":
-        return Ended(CANCELLED, message or stopped_by(None, outcome.processed), None)
-    if outcome.kind in ("drained", "lost"):
-        return Ended(PENDING, message, None)
-    if outcome.kind == "crashed" and claim.crashes + 1 >= CRASH_LIMIT:
-        return Ended(FAILED, stored.CRASHED_TOO_OFTEN % {"sentence": message}, None)
-    if claim.attempts >= claim.max_attempts:
-        return Ended(FAILED, message, None)
-    text = stored.ATTEMPT_STOPPED % {"number": claim.attempts, "most": claim.max_attempts, "sentence": message}
-    return Ended(PENDING, clean(text, _MESSAGE_LIMIT), now + outcome.delay)
-
-
-def backoff(attempts: int, base: float) -> float:
-    """Seconds until the next attempt: doubled with each, at most :data:`LONGEST_BACKOFF`, with a jitter of 20 %."""
-    wait = min(LONGEST_BACKOFF, base * 2.0 ** min(attempts - 1, 20))
-    return wait * random.uniform(0.8, 1.2)
-
-
-def stopped_by(name: str | None, processed: int | None) -> str:
-    """The sentence of a stopped task, e.g. ``"Stopped by Ann at row 1,204"``."""
-    if name:
-        text = stored.STOPPED_BY_AT if processed else stored.STOPPED_BY
-    else:
-        text = stored.STOPPED_AT if processed else stored.STOPPED
-    return text % {"name": name, "row": f"{processed or 0:,}"}
-
-
-def _values(message: str, outcome: Outcome) -> tuple[Any, ...]:
-    error = None if outcome.error is None else clean(outcome.error, 190)
-    counts = to_json(dict(outcome.counts)) if outcome.counts else None
-    files = to_json(outcome.files) if outcome.files else None
-    shown = (outcome.progress, outcome.processed, outcome.total)
-    return (message, error, *shown, outcome.warnings, counts, files)
-
-
-def _end_values(status: int, message: str, claim: Claim, outcome: Outcome, now: float) -> tuple[Any, ...]:
-    duration = max(0.0, now - claim.started_at)
-    return (status, now, duration, outcome.result, _crashes(claim, outcome), *_values(message, outcome))
-
-
-def _crashes(claim: Claim, outcome: Outcome) -> int:
-    return claim.crashes + (outcome.kind == "crashed")
-
-
-def _claim(row: Sequence[Any]) -> Claim:
+def claim_from(row: Sequence[Any]) -> Claim:
+    """A claim from the fields of its row."""
     sealed = row[10]
     if sealed is not None:
         row = (*row[:10], bytes(sealed).decode("ascii"), *row[11:])
-    return Claim._make(row)
-
-
-def outcome_from(values: Iterable[Any]) -> Outcome:
-    """An outcome from the plain values that :func:`outcome_values` gave."""
-    return Outcome(*values)
-
-
-def outcome_values(outcome: Outcome) -> list[Any]:
-    """The plain values of an outcome, in the order of its fields."""
-    return [getattr(outcome, name) for name in Outcome.__slots__]
+    return Claim(*row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sqlite3
 import sys
@@ -20,6 +21,8 @@ from .errors import ConfigError, DatabaseBusy, TablesMissing
 from .paths import PACKAGE
 
 BUSY_TIMEOUT = 15.0
+#: Seconds after which PostgreSQL counts as away when it cannot be reached; a URL may name its own ``connect_timeout``.
+CONNECT_WITHIN = 5
 VERSION_TABLE = "s_alembic_version"
 _WRITE = "stask_write"
 #: Seconds between two looks at a lock, under gevent.
@@ -148,7 +151,11 @@ def open_database(uri: str | None, host_engine: sa.Engine | None, *, sync: str =
 def _engine_options(url: sa.URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": BUSY_TIMEOUT}}
-    return {"pool_pre_ping": True, "pool_recycle": 1800}
+    options: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": 1800}
+    drivers = ("postgresql+psycopg", "postgresql+psycopg2", "postgresql")
+    if url.drivername in drivers and "connect_timeout" not in url.query and "PGCONNECT_TIMEOUT" not in os.environ:
+        options["connect_args"] = {"connect_timeout": CONNECT_WITHIN}
+    return options
 
 
 def _memory_engine(url: sa.URL) -> sa.Engine:

@@ -39,6 +39,9 @@ class Hand:
         self.retired = False
         self.told: dict[str, Any] | None = None
         self.unsaved = False
+        #: Whether the database does not know yet when its task began: it was claimed before.
+        self.unnoted = False
+        self.given_at = 0.0
         self.limit_at: float | None = None
         self.stopping: str | None = None
         self.stage_at: float | None = None
@@ -61,6 +64,7 @@ class Hand:
     def give(self, claim: Claim) -> None:
         """Let it run a task."""
         self.claim = claim
+        self.given_at = time.monotonic()
         self.told, self.unsaved = None, False
         self.limit_at = self.stage_at = self.stopping = None
         self._next_stage = _TERM
@@ -69,6 +73,7 @@ class Hand:
     def take(self) -> Claim | None:
         """The task is out of its hand."""
         claim, self.claim = self.claim, None
+        self.unnoted = False
         self.done += 1
         self.limit_at = self.stage_at = None
         return claim
@@ -142,6 +147,8 @@ class Hand:
             return Outcome("cancelled", **known)
         if self.stopping == "timeout":
             return Outcome("failed", stored.TOO_LONG % {"where": where}, **known)
+        if self.stopping == "lost":
+            return Outcome("lost", stored.NO_ANSWER, **known)
         if self.stopping == "drain":
             message = stored.DRAINED % {"where": where}
             return Outcome("drained", message, **known)

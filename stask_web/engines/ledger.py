@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
-
-from ..claims import Claim, Claims, Cursor, Ended, Outcome, Stat
-from ..database import Database, is_busy
-from ..errors import ConfigError
+from ..batches import Batches
+from ..claims import Claims
+from ..database import Database
 from ..models import to_json
+from ..outcomes import CANCELLED, Claim, Ended, Outcome, Stat, decide
+from .line import Away, Line
 from .owner import lock_name
 
-#: Seconds that SQLite may make the supervisor wait for a lock: it has pipes to serve meanwhile.
-BUSY = 0.05
-#: Pages of SQLite's write-ahead log (32 MB) after which we pay for a checkpoint, two syncs of the disk, in the middle
-#: of the work; before that it is done when there is none, see :meth:`Ledger.rest`.
-CHECKPOINT = 8000
+__all__ = ["Away", "Ledger", "Reported", "Settled"]
+
 #: Transactions after which a moment of rest is used for it.
 REST_AFTER = 300
-_log = logging.getLogger(__name__)
-
-
-class Away(Exception):
-    """The database is locked or cannot be reached right now. Nothing was changed; try again later."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.busy = is_busy(error)
-        super().__init__(f"{type(error).__name__}: {error}")
 
 
 class Reported(NamedTuple):
-    """An attempt that has ended and is not yet written."""
+    """An attempt that has ended and is not yet written.
+
+    :param at: when, in seconds since the epoch.
+    :param doubt: whether its claim, or a first writing of this, may have been taken back by a crash of the database,
+        or may stand there without our knowing.
+    """
 
     claim: Claim
     outcome: Outcome
+    at: float
+    doubt: bool = False
 
 
 class Settled(NamedTuple):
@@ -48,13 +41,15 @@ class Settled(NamedTuple):
 
     :param ended: for each reported attempt, in their order, what became of its task; None if it was not the live one.
     :param claims: fewer than asked for when the queue is empty.
+    :param withdrawn: of those that were let go, the ones that somebody had stopped.
     """
 
     ended: list[Ended | None]
     claims: list[Claim]
+    withdrawn: list[Claim]
 
 
-class Ledger:
+class Ledger(Line):
     """Everything that a supervisor reads and writes.
 
     :param owner: the supervisor's process id.
@@ -69,116 +64,55 @@ class Ledger:
         tell: Callable[[int, int], None] = lambda status, task_id: None,
         info: Mapping[str, Any] | None = None,
     ) -> None:
-        if database.shared or database.engine.url.database in (None, "", ":memory:"):
-            raise ConfigError(
-                "The database is in memory, so worker processes cannot share it. Use a file, or STASK_ENGINE='inline'."
-            )
+        super().__init__(database)
         self.owner = owner
         self.claims = Claims(database.dialect, database.engine.dialect.paramstyle)
+        self.batches = Batches(self.claims)
         self._tell = tell
         self._info = dict(info or {})
-        self._database = database
-        self._sqlite = database.dialect == "sqlite"
-        self._postgresql = database.dialect == "postgresql"
-        self._proxy: Any = None
-        self._connection: Any = None
         self._version: int | None = None
-        self._written = 0
-
-    # -- the connection
 
     def close(self) -> None:
         """Let go of the connection: before a fork, and after an error."""
-        if self._proxy is not None:
-            with suppress(Exception):
-                self._proxy.close()
-        self._proxy = self._connection = self._version = None
-
-    @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[Cursor]:
-        """A write transaction, committed at the end.
-
-        :param durable: whether PostgreSQL has to wait for its disk. A sign of life and progress need not:
-            a crash of the server may take them back. A claim must: taken back, it would start a task beside itself.
-        :raises Away: nothing was changed.
-        """
-        try:
-            cursor = self._cursor()
-            cursor.execute("BEGIN IMMEDIATE" if self._sqlite else "BEGIN")
-            if not durable and self._postgresql:
-                cursor.execute("SET LOCAL synchronous_commit = off")
-        except self._errors as error:
-            raise self._away(error) from error
-        try:
-            yield cursor
-            cursor.execute("COMMIT")
-            self._written += 1
-        except BaseException as error:
-            with suppress(Exception):
-                cursor.execute("ROLLBACK")
-            if isinstance(error, self._errors):
-                raise self._away(error) from error
-            raise
-
-    @contextmanager
-    def reading(self) -> Iterator[Cursor]:
-        """A cursor for single reads.
-
-        :raises Away: when it cannot be read.
-        """
-        try:
-            yield self._cursor()
-        except self._errors as error:
-            raise self._away(error) from error
-
-    @property
-    def _errors(self) -> tuple[type[BaseException], ...]:
-        return (self._database.engine.dialect.loaded_dbapi.Error, sa.exc.DBAPIError, OSError)
-
-    def _away(self, error: BaseException) -> Away:
-        away = Away(error)
-        if not away.busy:
-            self.close()
-        return away
-
-    def _cursor(self) -> Any:
-        if self._connection is None:
-            self._connect()
-        return self._connection.cursor()
-
-    def _connect(self) -> None:
-        self._proxy = self._database.engine.raw_connection()
-        self._connection = self._proxy.driver_connection
-        self._proxy.detach()
-        if self._sqlite:
-            self._connection.isolation_level = None
-            self._connection.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
-            self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT}")
-        elif callable(self._connection.autocommit):
-            self._connection.autocommit(True)
-        else:
-            self._connection.autocommit = True
+        super().close()
+        self._version = None
 
     # -- tasks
 
-    def settle(self, reported: Sequence[Reported], pids: Sequence[int]) -> Settled:
+    def settle(
+        self, reported: Sequence[Reported], pids: Sequence[int], more: int = 0, unused: Sequence[Claim] = ()
+    ) -> Settled:
         """End what was reported and claim a task for each free child, in one transaction.
 
+        Its commit may be under way when this returns: see :meth:`Line.answer`.
+
         :param pids: of the free children.
+        :param more: how many tasks to claim besides.
+        :param unused: claimed ahead earlier, and never begun: they go back to where they were.
         """
         now = time.time()
         stats: dict[Stat, list[float]] = {}
-        found: list[Claim] = []
-        with self.transaction() as cursor:
-            ended = [self.claims.end(cursor, claim, outcome, now=now, stats=stats) for claim, outcome in reported]
-            for pid in pids:
-                claim = self.claims.claim(cursor, owner=self.owner, pid=pid, now=now)
-                if claim is None:
-                    break
-                found.append(claim)
+        with self.transaction(wait=False) as cursor:
+            ended = self.batches.end(cursor, [each[:3] for each in reported], stats)
+            for number, (claim, outcome, at, doubt) in enumerate(reported):
+                if doubt and ended[number] is None and self.batches.was_written(cursor, claim, outcome):
+                    ended[number] = decide(claim, outcome, at)
+            withdrawn = self.batches.let_go(cursor, unused, now=now, stats=stats)
+            claims = self.batches.claim(cursor, pids, more, owner=self.owner, now=now)
             if stats:
                 self.claims.count(cursor, stats)
-        return Settled(ended, found)
+        return Settled(ended, claims, withdrawn)
+
+    def note_starts(self, claims: Iterable[Claim]) -> None:
+        """Write when tasks that were claimed ahead have begun, and where."""
+        with self.transaction(durable=False) as cursor:
+            for claim in claims:
+                self.batches.note_start(cursor, claim)
+
+    def is_above(self, rank: int) -> bool:
+        """Whether a task waits that comes before those of a priority."""
+        with self.reading() as cursor:
+            return self.batches.is_above(cursor, rank)
 
     def report(self, reports: Iterable[tuple[Claim, dict[str, Any]]]) -> None:
         """Write the newest progress of running tasks into their rows."""
@@ -191,25 +125,33 @@ class Ledger:
         with self.reading() as cursor:
             return self.claims.running(cursor, self.owner)
 
-    def give_back(self, owner: str, outcome: Outcome, tokens: set[str] | None = None) -> list[Reported]:
+    def give_back(
+        self, owner: str, outcome: Outcome, tokens: set[str] | None = None, begun: set[str] | None = None
+    ) -> list[Claim]:
         """End the attempts of an owner who does not run them any more.
 
         :param tokens: only these.
+        :param begun: those that were given to a child; the others never began, and leave no trace. None: all were.
         :returns: those that ended here.
         """
         now = time.time()
         stats: dict[Stat, list[float]] = {}
         gone: list[tuple[Claim, Ended]] = []
         with self.transaction() as cursor:
-            for claim in self.claims.owned(cursor, owner):
-                if tokens is None or claim.token in tokens:
+            owned = [each for each in self.claims.owned(cursor, owner) if tokens is None or each.token in tokens]
+            unused = [] if begun is None else [each for each in owned if each.token not in begun]
+            withdrawn = self.batches.let_go(cursor, unused, now=now, stats=stats)
+            for claim in owned:
+                if begun is None or claim.token in begun:
                     ended = self.claims.end(cursor, claim, outcome, now=now, stats=stats)
                     if ended is not None:
                         gone.append((claim, ended))
             self.claims.count(cursor, stats)
         for claim, ended in gone:
             self._tell(ended.status, claim.id)
-        return [Reported(claim, outcome) for claim, _ in gone]
+        for claim in withdrawn:
+            self._tell(CANCELLED, claim.id)
+        return [claim for claim, _ in gone]
 
     def changed(self) -> bool:
         """Whether anything may have changed since the last call: on SQLite without reading anything."""

@@ -70,7 +70,7 @@ def take(folder: Path, process_id: str) -> int | None:
 
 def forget(folder: Path, process_id: str, lock: int | None) -> None:
     """Remove what a dead process left in the folder."""
-    for name in (lock_name(process_id), f"{process_id}.sock", f"{process_id}.at"):
+    for name in (lock_name(process_id), f"{process_id}.sock", f"{process_id}.at", f"{process_id}.given"):
         (folder / name).unlink(missing_ok=True)
     if lock is not None:
         unlock(lock)

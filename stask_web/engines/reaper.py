@@ -8,12 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ..claims import Outcome
+from ..claims import Claim, Outcome
 from ..journal import Journals
 from ..runner.pen import Pen
 from ..stored import LOST
 from . import owner
-from .ledger import Ledger, Reported
+from .given import tokens_given
+from .ledger import Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ class Reaper:
         if lock is None and alive is False:
             return 0  # somebody else is at it
         try:
-            gone = self._ledger.give_back(process_id, Outcome("lost", LOST))
+            begun = tokens_given(self._folder, process_id)
+            gone = self._ledger.give_back(process_id, Outcome("lost", LOST), begun=begun)
             self._ledger.remove(process_id)
         except BaseException:
             if lock is not None:
@@ -81,9 +83,9 @@ class Reaper:
             return False
         return now - since > self._lease
 
-    def _tell(self, process_id: str, gone: list[Reported]) -> None:
+    def _tell(self, process_id: str, gone: list[Claim]) -> None:
         _log.warning("The worker %s is dead; %d tasks were taken back from it.", process_id[:8], len(gone))
-        for claim, _ in gone:
+        for claim in gone:
             pen = Pen(partial(self._journals.of, claim.id), claim.attempt_no)
             pen.log("warning", LOST)
             pen.close()

@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import DatabaseBusy
 from ..schedules import Firing
 from ..state import State
-from .ledger import BUSY, Away, Ledger
+from .ledger import Away, Ledger
+from .line import BUSY
 
 #: Seconds by which the clock may drift from the time that passes before we take it for set anew.
 _JUMP = 60.0

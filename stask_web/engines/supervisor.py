@@ -10,7 +10,6 @@ import contextlib
 import gc
 import logging
 import os
-import random
 import select
 import time
 from collections.abc import Callable
@@ -21,18 +20,20 @@ from typing import Any
 from flask import Flask
 
 from ..announce import announce_end
-from ..claims import Claim, Ended, Outcome, backoff, outcome_from
+from ..outcomes import Claim, Outcome, backoff, outcome_from
 from ..state import state_of
 from ..stored import NO_ANSWER
 from ..vitals import facts_of_this
 from . import processes, seals
 from .crew import Crew
+from .given import Given
 from .hand import Hand
-from .ledger import Away, Ledger, Reported
+from .ledger import Away, Ledger
 from .listener import Listener
 from .owner import OwnerLock
 from .reaper import Reaper
 from .scheduler import Scheduler
+from .settler import Settler
 from .signals import Signals
 from .ticks import Ticks
 from .wake import WakeSocket
@@ -45,6 +46,8 @@ DRAIN_GRACE = 1.0
 _EARLY_LOOKS = (0.1, 0.3, 0.6, 1.0, 2.0)
 #: How soon after a wake-up to look for stopped and waiting tasks; those that can start are claimed at once.
 LOOK_AFTER = 0.02
+#: Seconds after its start in which a task that was claimed ahead is over, or its start is written for itself.
+NOTE_AFTER = 0.05
 #: How long a second signal still tries to give tasks back.
 _LAST_TRY = 2.0
 _log = logging.getLogger("stask_web.worker")
@@ -68,12 +71,9 @@ class Supervisor:
         self._concurrency = concurrency or self._settings.concurrency or os.cpu_count() or 1
         self._drain = self._settings.drain if drain is None else drain
         self._recycle = recycle or self._settings.recycle
-        self._reported: list[Reported] = []
-        self._hungry = True
         self._due: float | None = None
         self._drain_at: float | None = None
-        self._failures = 0
-        self._away = False
+        self._watched: int | None = None
 
     def run(self) -> int:
         """Work until a signal ends it.
@@ -83,7 +83,7 @@ class Supervisor:
         """
         self._prepare()
         try:
-            while self._crew.hands or self._reported or not self._signals.stops:
+            while self._crew.hands or not self._settler.idle or not self._signals.stops:
                 if self._signals.stops > 1:
                     return self._end_now()
                 self._turn()
@@ -116,15 +116,17 @@ class Supervisor:
             self._poll.register(fd, select.POLLIN)
         gc.collect()
         gc.freeze()
+        self._given = Given(state.storage.run, self._owner.id)
         self._crew = Crew(
             self._app,
             state,
             size=self._concurrency,
             lock=self._owner.fd,
-            private=(self._wake.fd, *self._signals.fds),
+            private=(self._wake.fd, self._given.fd, *self._signals.fds),
             alone=self._disconnect,
             poll=self._poll,
         )
+        self._settler = Settler(state, self._ledger, self._crew, self._given, self._again)
         self._ticks = self._plan()
         self._fill()
         _log.info("Worker %s runs %d processes.", self._owner.id[:8], self._concurrency)
@@ -137,12 +139,14 @@ class Supervisor:
         ticks.every("schedules", self._settings.poll, self._fire_schedules)
         ticks.every("seals", seals.EVERY, self._erase_secrets)
         ticks.on_demand("reports", self._write_reports)
+        ticks.on_demand("starts", self._note_starts)
         ticks.on_demand("settle", self._settle)
         return ticks
 
     def _disconnect(self) -> None:
         """Close every connection, ours and the host's: what is open in a fork belongs to two processes."""
         self._ledger.close()
+        self._unwatch()
         self._unlisten()
         self._state.database.engine.dispose()
         if self._state.host_db is not None:
@@ -158,6 +162,8 @@ class Supervisor:
             known = False
         self._disconnect()
         self._wake.close()
+        if not known:
+            self._given.close()
         self._owner.release(keep=known)
         self._signals.close()
 
@@ -165,8 +171,9 @@ class Supervisor:
         """A second signal: kill what runs, give it back as well as we can."""
         self._crew.kill_all()
         until = time.monotonic() + _LAST_TRY
-        while (self._crew.hands or self._reported) and time.monotonic() < until:
+        while (self._crew.hands or not self._settler.idle) and time.monotonic() < until:
             self._step(self._reap_children)
+            self._step(self._settler.look)
             self._step(self._settle)
             time.sleep(0.005)
         return 1
@@ -183,8 +190,9 @@ class Supervisor:
             elif fd == self._signals.fd:
                 self._signals.drain()
                 self._step(self._reap_children)
-            else:
+            elif fd != self._watched:
                 woken = True
+        self._step(self._settler.look)
         if woken:
             self._step(self._woken)
         if self._signals.stops:
@@ -194,14 +202,32 @@ class Supervisor:
         self._step(self._next_stages)
         for tick in self._ticks.due():
             self._step(tick)
+        self._step(self._settler.look)
+        self._watch_answer()
         self._step(self._fill)
+        self._step(self._settler.look)
+
+    def _watch_answer(self) -> None:
+        """Let the answer to a commit wake the loop, as long as one is under way."""
+        fd = None if self._ledger.waits is None else self._ledger.fd
+        if fd != self._watched:
+            self._unwatch()
+            if fd is not None:
+                self._poll.register(fd, select.POLLIN)
+                self._watched = fd
+
+    def _unwatch(self) -> None:
+        """Before another file gets the same number."""
+        if self._watched is not None:
+            self._poll.unregister(self._watched)
+            self._watched = None
 
     def _step(self, step: Callable[..., None], *arguments: Any) -> None:
         try:
             step(*arguments)
         except Away as error:
             if step == self._settle:
-                self._settle_later(error)
+                self._ticks.once("settle", self._settler.failed(error))
         except Exception:
             _log.exception("A step of the worker failed; it goes on.")
             time.sleep(0.01)
@@ -209,6 +235,8 @@ class Supervisor:
     def _timeout(self) -> float:
         now = time.monotonic()
         wait = self._ticks.wait()
+        if not self._ticks.pending("settle") or self._ledger.waits is not None:
+            wait = min(wait, self._settler.wait())
         for hand in self._crew:
             for at in (hand.stage_at, hand.limit_at):
                 if at is not None:
@@ -225,7 +253,7 @@ class Supervisor:
 
     def _fill(self) -> None:
         if not self._signals.stops and self._crew.fill():
-            self._hungry = True
+            self._settler.wake()
         if self._listener.fd is None:
             self._listen()
 
@@ -239,7 +267,7 @@ class Supervisor:
             return
         if "done" in message:
             hand.take()
-            self._ended(claim, outcome_from(message["done"]))
+            self._ended(claim, outcome_from(message["done"]), time.monotonic() - hand.given_at)
             if message["last"] or hand.done >= self._recycle:
                 hand.retire()
         elif "report" in message:
@@ -250,56 +278,34 @@ class Supervisor:
 
     def _reap_children(self) -> None:
         for claim, outcome in self._crew.reap(self._told):
-            self._ended(claim, outcome)
+            self._ended(claim, outcome, time.time() - claim.started_at)
 
     # -- tasks
 
-    def _ended(self, claim: Claim, outcome: Outcome) -> None:
+    def _ended(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
         if outcome.kind in ("error", "crashed"):
             outcome = replace(outcome, delay=backoff(claim.attempts, self._settings.backoff))
-        self._reported.append(Reported(claim, outcome))
+        self._settler.ended(claim, outcome, seconds)
 
     def _settle(self) -> None:
-        """Write what has ended and give tasks to the free children, in one transaction."""
-        free = self._crew.free() if self._hungry and not self._signals.stops else []
-        reported = self._reported
-        if not reported and not free:
-            return
-        settled = self._ledger.settle(reported, [hand.pid for hand in free])
-        self._reported = []
-        self._hungry = self._hungry and len(settled.claims) == len(free)
-        for hand, claim in zip(free, settled.claims, strict=False):
-            self._crew.give(hand, claim)
-        for (claim, outcome), ended in zip(reported, settled.ended, strict=True):
-            self._tell(claim, outcome, ended)
-        if self._failures:
-            self._answers_again()
+        """Write what has ended and give tasks to the free children."""
+        self._settler.settle(stopping=bool(self._signals.stops))
+        if not self._ticks.pending("starts") and any(hand.unnoted for hand in self._crew):
+            self._ticks.once("starts", NOTE_AFTER)
 
-    def _settle_later(self, error: Away) -> None:
-        """Outcomes and claims wait; the longer it lasts, the seldomer we try."""
-        self._failures += 1
-        wait = min(1.0, 0.01 * 2 ** min(self._failures, 8))
-        self._ticks.once("settle", wait * random.uniform(0.5, 1.0))
-        if not error.busy and not self._away:
-            self._away = True
-            _log.warning("The database is away; outcomes are kept until it is back. %s", error)
+    def _again(self, at: float) -> None:
+        self._due = at if self._due is None else min(self._due, at)
 
-    def _answers_again(self) -> None:
-        self._failures = 0
-        if self._away:
-            self._away = False
-            _log.warning("The database answers again.")
-
-    def _tell(self, claim: Claim, outcome: Outcome, ended: Ended | None) -> None:
-        if ended is None:
-            _log.warning("Task %d: the outcome %r came too late, so it was dropped.", claim.id, outcome.kind)
-            return
-        if ended.due_at is not None:
-            self._due = ended.due_at if self._due is None else min(self._due, ended.due_at)
-        announce_end(self._state, ended.status, claim.id)
-        if _log.isEnabledFor(logging.INFO):
-            name = f"{claim.identifier}.{claim.action}"
-            _log.info("Task %d %s: %s. %s", claim.id, name, outcome.kind, ended.message)
+    def _note_starts(self) -> None:
+        """Write the start of what was claimed ahead and is not over soon after."""
+        before = time.monotonic() - NOTE_AFTER
+        late = [(hand, claim) for hand, claim in self._crew.busy() if hand.unnoted and hand.given_at <= before]
+        if late:
+            self._ledger.note_starts([claim for _, claim in late])
+        for hand, _ in late:
+            hand.unnoted = False
+        if any(hand.unnoted for hand in self._crew):
+            self._ticks.once("starts", NOTE_AFTER)
 
     def _write_reports(self) -> None:
         unsaved = [(hand, claim, hand.told) for hand, claim in self._crew.busy() if hand.unsaved and hand.told]
@@ -320,19 +326,20 @@ class Supervisor:
             self._unlisten()
             woken = True
         if woken:
-            self._hungry = True
+            self._settler.wake()
             self._ticks.once("look", LOOK_AFTER)
+            self._settler.look_ahead()
 
     def _look(self) -> None:
         """The net below the wake-ups: has anything changed? Is a task due? With nothing to do, the log is tidied."""
-        if not self._hungry and not self._crew.busy():
+        if not self._settler.hungry and not self._crew.busy():
             self._ledger.rest()
         if self._ledger.changed():
-            self._hungry = True
+            self._settler.wake()
             self._look_for_stops()
             self._due = self._ledger.promote()
         elif self._due is not None and self._due <= time.time():
-            self._hungry = True
+            self._settler.wake()
             self._due = self._ledger.promote()
 
     def _fire_schedules(self) -> None:
@@ -344,6 +351,7 @@ class Supervisor:
     def _look_for_stops(self) -> None:
         """Stop the tasks that somebody stopped, and those that are not ours any more."""
         busy = self._crew.busy()
+        self._settler.look_ahead()
         if not busy:
             return
         running = self._ledger.running()
@@ -389,18 +397,17 @@ class Supervisor:
 
     def _give_back_strays(self) -> None:
         """Tasks that the database says are ours and that no child has: a commit whose answer was lost."""
-        known = {claim.token for claim, _ in self._reported} | {claim.token for _, claim in self._crew.busy()}
-        strays = self._ledger.running().keys() - known
+        strays = self._ledger.running().keys() - self._settler.known()
         if strays:
             self._ledger.give_back(self._owner.id, Outcome("lost", NO_ANSWER), set(strays))
-            self._hungry = True
+            self._settler.wake()
 
     def _erase_secrets(self) -> None:
         self._seals.erase()
 
     def _reap(self) -> None:
         if self._reaper.look():
-            self._hungry = True
+            self._settler.wake()
 
     # -- PostgreSQL's notices
 
@@ -408,7 +415,7 @@ class Supervisor:
         fd = self._listener.open()
         if fd is not None:
             self._poll.register(fd, select.POLLIN)
-            self._hungry = True  # what came in between was not heard
+            self._settler.wake()  # what came in between was not heard
 
     def _unlisten(self) -> None:
         if self._listener.fd is not None:

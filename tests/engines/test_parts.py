@@ -271,7 +271,7 @@ class TestReaper:
         far.give_back("far", Outcome("lost", "gone"))
         from stask_web.engines.ledger import Reported
 
-        assert far.settle([Reported(held, Outcome("completed"))], []).ended == [None]
+        assert far.settle([Reported(held, Outcome("completed"), 0.0)], []).ended == [None]
         assert site.task(task).status == Status.PENDING
         assert site.stats() == {}
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from stask_web import Status
+from stask_web.database import open_database
 from stask_web.engines.ledger import Ledger
 
 from ..faults.site import Site
@@ -42,14 +44,14 @@ class TestOnPostgresql(EngineContract):
             cursor.execute("SHOW synchronous_commit")
             assert cursor.fetchone()[0] == "off"
         modes: list[str] = []
-        claim = ledger.claims.claim
+        claim = ledger.batches.claim
 
-        def note(cursor: Any, **more: Any) -> Any:
+        def note(cursor: Any, *values: Any, **more: Any) -> Any:
             cursor.execute("SHOW synchronous_commit")
             modes.append(cursor.fetchone()[0])
-            return claim(cursor, **more)
+            return claim(cursor, *values, **more)
 
-        ledger.claims.claim = note  # type: ignore[method-assign]
+        ledger.batches.claim = note  # type: ignore[method-assign]
         assert ledger.settle([], [1]).claims
         assert modes == ["on"]
         ledger.close()
@@ -65,3 +67,22 @@ class TestOnPostgresql(EngineContract):
         done = site.wait(task)
         assert (done.status, len(site.attempts(task))) == (Status.COMPLETED, 1)
         assert site.wait(site.create("nothing")).status == Status.COMPLETED
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", 5), ("?connect_timeout=2", 2)])
+def test_a_server_that_cannot_be_reached_is_waited_for_5_seconds_or_as_the_url_says(
+    given: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    engine = open_database(f"postgresql+psycopg://somebody@192.0.2.1/db{given}", None).engine
+    asked: list[Any] = []
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, record: Any, arguments: Any, values: Any) -> None:
+        asked.append(int(values["connect_timeout"]))
+        raise OSError("not now")
+
+    with pytest.raises(OSError, match="not now"):
+        engine.connect()
+    assert asked == [expected]

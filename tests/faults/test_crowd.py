@@ -123,10 +123,10 @@ def create(site: Site, action: str, **options: Any) -> int:
 def run_crowd(site: Site, count: int, patience: float) -> None:
     """So many tasks and four supervisors; then none is missing and none was doubled."""
     place = site.folder / "lines"
-    with site.app.app_context():
-        ids = site.state.tasks.create_many("heavy", "line", [{"file": str(place)}] * count)
     for _ in range(4):
         site.start(concurrency=1, program=PROGRAM)
+    with site.app.app_context():
+        ids = site.state.tasks.create_many("heavy", "line", [{"file": str(place)}] * count)
     site.until(lambda: site.stats().get(Status.COMPLETED, 0) >= count, "all are completed", patience)
     with site.state.database.read() as connection:
         tasks = connection.execute(sa.select(Task.id, Task.status, Task.attempt_no)).all()

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from stask_web import Status
+from stask_web.batches import Batches
 from stask_web.claims import CRASH_LIMIT, Claim, Claims, Outcome
 from stask_web.errors import IllegalMove, TaskNotFound
 from stask_web.models import Attempt, Stat, Task
@@ -63,6 +65,7 @@ class Queue(RuleBasedStateMachine):
         self.shown: dict[int, Status] = {}
         self.state = self.site.state
         self.claims = Claims("sqlite")
+        self.batches = Batches(self.claims)
         self.context = ExitStack()
         clock = SimpleNamespace(time=lambda: self.now)
         for module in ("tasks", "creation", "pruning"):
@@ -97,6 +100,25 @@ class Queue(RuleBasedStateMachine):
             claim = self.claims.claim(cursor, owner="me", pid=1, now=self.now)
         assert (claim and claim.id) == (min(ready)[1] if ready else None)
         self._started(claim)
+
+    @rule(stopped=st.booleans())
+    def claim_ahead_and_let_go(self, stopped: bool) -> None:
+        """Only such as never started, in the order of the queue; what never began leaves no trace."""
+        ready = sorted(
+            (known.rank, id_) for id_, known in self.tasks.items() if known.status == PENDING and not known.due
+        )
+        fresh = list(takewhile(lambda id_: not self.tasks[id_].attempt_no, (id_ for _, id_ in ready[:3])))
+        stats: dict[Any, list[float]] = {}
+        with self.state.database.cursor() as cursor:
+            claims = self.batches.claim(cursor, [], 3, owner="me", now=self.now)
+        assert [claim.id for claim in claims] == fresh
+        if stopped and claims:
+            self.state.tasks.cancel(claims[0].id, by="Ann")
+            self.tasks[claims[0].id].end(CANCELLED, self.now)
+        with self.state.database.cursor() as cursor:
+            withdrawn = self.batches.let_go(cursor, claims, now=self.now, stats=stats)
+            self.claims.count(cursor, stats)
+        assert withdrawn == claims[: stopped and 1]
 
     @precondition(lambda self: self.tasks)
     @rule(data=st.data())
