@@ -296,8 +296,8 @@ def share(part: float, whole: float) -> str:
         return ""
     percents = part / whole * 100
     if part in (0, whole):
-        return f"{localised(f"{percents:.0f}")} %"
-    return f"{localised(f"{min(99.9, max(0.1, percents)):.1f}")} %"
+        return f"{localised(format(percents, '.0f'))} %"
+    return f"{localised(format(min(99.9, max(0.1, percents)), '.1f'))} %"
 
 
 def rate_text(processed: int | None, seconds: float | None) -> str:

@@ -113,6 +113,8 @@ def check_deep(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
 
     :raises InvalidOptions: dotted path of a field -> sentence.
     """
+    from pydantic import ValidationError  # who has a model has loaded it
+
     try:
         checked = model.model_validate(dict(data))
     except ValidationError as error:

@@ -20,6 +20,7 @@ from .notices import leave_notice, take_notice
 from .page import render
 from .schedule_rows import ScheduleRow, add_tasks, rows_of
 from .visitor import Visitor, need, partial, the_worker, visitor, wants_json
+from .worker_frame import frame
 
 #: Rows on one page.
 SIZE = 25
@@ -68,9 +69,7 @@ def worker_schedules(identifier: str) -> ResponseReturnValue:
         return jsonify(schedules=[row.json for row in context["rows"]], **_ways(context))
     if partial() is not None:
         return render("schedules/_list.html", "workers", **context)
-    cls = state.registry.get(identifier)
-    context |= {"record": record, "cls": cls, "icon": Markup(record.icon), "notice": take_notice()}
-    return render("workers/schedules.html", "workers", **context)
+    return render("workers/schedules.html", "workers", **context | frame(record, "schedules"))
 
 
 def _list(state: State, person: Visitor, rows: list[ScheduleRow], identifier: str) -> dict[str, Any]:

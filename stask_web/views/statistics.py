@@ -10,11 +10,9 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
 
-from .. import figures
+from .. import figures, formatting
 from ..figures import Ends, Failures, Grouped, Lap, Scope, Span
-from .. import formatting
 from ..formatting import action_specs_of, clock, duration, humanise, number, share
 from ..language import mark, tr
 from ..queries import tasks_by_id
@@ -25,6 +23,7 @@ from .page import render
 from .shown import Shown, show_all
 from .task_list import Choice, Wish, choices
 from .visitor import Visitor, need, the_worker, visitor, wants_json
+from .worker_frame import frame
 
 #: Days of a period, today included.
 PERIODS = {"today": (1, mark("Today")), "7d": (7, mark("Last 7 days")), "30d": (30, mark("Last 30 days"))}
@@ -126,8 +125,7 @@ def worker_statistics(identifier: str) -> ResponseReturnValue:
     ask = Ask.read({**request.args, "worker": identifier}, datetime.now(UTC).date())
     scope = Scope(identifier, request.args.get("action", "")[:100])
     ask = replace(ask, endpoint="stask.worker_statistics", fixed=identifier, scope=scope)
-    cls = current_state().registry.get(identifier)
-    return _answer(ask, "workers/statistics.html", "workers", record=record, icon=Markup(record.icon), cls=cls)
+    return _answer(ask, "workers/statistics.html", "workers", **frame(record, "statistics"))
 
 
 def _answer(ask: Ask, template: str, section: str, **context: Any) -> ResponseReturnValue:

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 
 from .. import listing, news, tally
 from ..formatting import action_specs_of, clock
-from ..language import tr
 from ..models import Task
 from ..queries import worker_records
 from ..state import State, current_state

@@ -38,7 +38,7 @@ class Tab(NamedTuple):
 TABS = (
     Tab("history", mark("History"), "stask.worker", "view"),
     Tab("schedules", mark("Schedules"), "stask.worker_schedules", "schedule"),
-    Tab("statistics", mark("Statistics"), "stask.worker_statistics", "view"),
+    Tab("statistics", mark("Statistics"), "stask.worker_statistics", "audit"),
     Tab("settings", mark("Settings"), "stask.worker_settings", "configure", needs_class=True),
     Tab("about", mark("About"), "stask.worker_about", "view"),
 )
