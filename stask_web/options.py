@@ -137,7 +137,7 @@ def _deep_errors(options: BaseModel, above: str) -> dict[str, str]:
             wrong |= {f"{above}{name}": text for name, text in error.errors.items()}
     for name in type(options).model_fields:
         value = getattr(options, name)
-        if isinstance(value, BaseModel):
+        if is_model(value):
             wrong |= _deep_errors(value, f"{above}{name}.")
     return wrong
 

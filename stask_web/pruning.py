@@ -65,7 +65,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self.rows = FIRST
+        self.rows = min(FIRST, BATCH)
 
     def took(self, seconds: float) -> None:
         """A transaction of that many rows has taken so long."""

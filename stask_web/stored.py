@@ -44,10 +44,10 @@ _ALL = tuple(value for name, value in list(globals().items()) if name.isupper() 
 #: Places that hold a sentence or a fragment of this table once more.
 _INNER = {"where", "how", "sentence"}
 _NUMBERS = {"row", "total", "number", "most", "code"}
-#: What a place may hold; any other holds anything.
+#: What a place may hold; any other holds anything. Statistics put an ellipsis where causes differ in a number.
 _HOLDS = {
-    **dict.fromkeys(_NUMBERS, r"[\d,]+"),
-    "where": r"(?:, at row [\d,]+(?: of [\d,]+)?)?",
+    **dict.fromkeys(_NUMBERS, r"[\d,]+|…"),
+    "where": r"(?:, at row (?:[\d,]+|…)(?: of (?:[\d,]+|…))?)?",
     "how": r"killed by [A-Z][A-Z0-9]*|killed by signal \d+|exit code \d+",
 }
 _PLACE = re.compile(r"%\((\w+)\)s")

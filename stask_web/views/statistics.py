@@ -17,6 +17,7 @@ from ..formatting import action_specs_of, clock, duration, humanise, number, sha
 from ..language import mark, tr
 from ..queries import tasks_by_id
 from ..state import State, current_state
+from ..stored import translated
 from .charts import Chart, Stack, bar_chart, bar_share, round_number, round_seconds, small_bars
 from .export import table_as_csv
 from .page import render
@@ -285,7 +286,7 @@ def _slowest(state: State, laps: Sequence[Lap]) -> list[Shown]:
 def _error(state: State, group: Failures) -> Error:
     worker, title = _titles(state, group.identifier, group.action)
     return Error(
-        group.error or tr("Without a reason"),
+        translated(group.error) or tr("Without a reason"),
         f"{title} · {worker}",
         number(group.n),
         group.first,
@@ -345,7 +346,7 @@ def _json(state: State, person: Visitor, ask: Ask) -> dict[str, Any]:
         },
         "slowest": [{"id": t.id, "title": t.title, "duration": _rounded(slowest[t.id])} for t in _slowest(state, laps)],
         "failures": [
-            {"worker": group.identifier, "action": group.action, "error": group.error, "n": group.n}
+            {"worker": group.identifier, "action": group.action, "error": translated(group.error), "n": group.n}
             | {"first": group.first.isoformat(), "last": group.last.isoformat(), "task": group.task_id}
             for group in grouped.groups
         ],

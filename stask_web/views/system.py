@@ -72,11 +72,15 @@ class Lane(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """A name, what it says, and whether that is bad."""
+    """A name, what it says, and whether that is bad.
+
+    :param verbatim: whether what it says is a program's own name or number, the same in every language.
+    """
 
     name: str
     value: str
     bad: bool = False
+    verbatim: bool = False
 
 
 def system() -> ResponseReturnValue:
@@ -182,9 +186,9 @@ def _database(state: State) -> list[Fact]:
     facts = vitals.database_facts(state.database)
     names = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
     found = [
-        Fact(tr("Engine"), state.settings.engine),
-        Fact(tr("Database"), f"{names.get(facts.dialect, facts.dialect)} {facts.version}"),
-        Fact(tr("Place"), facts.place),
+        Fact(tr("Engine"), state.settings.engine, verbatim=True),
+        Fact(tr("Database"), f"{names.get(facts.dialect, facts.dialect)} {facts.version}", verbatim=True),
+        Fact(tr("Place"), facts.place, verbatim=True),
     ]
     if facts.size is not None:
         found.append(Fact(tr("Size"), human_size(facts.size)))
@@ -200,7 +204,7 @@ def _database(state: State) -> list[Fact]:
 
 def _storage(state: State) -> list[Fact]:
     storage = state.storage
-    found = [Fact(tr("Folder"), str(storage.root))]
+    found = [Fact(tr("Folder"), str(storage.root), verbatim=True)]
     is_there = storage.root.is_dir() and os.access(storage.root, os.W_OK | os.X_OK)
     if not is_there:
         return [*found, Fact(tr("State"), tr("This program cannot write to it"), True)]

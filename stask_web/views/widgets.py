@@ -120,7 +120,7 @@ def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashb
     newest = _newest(state, person, list(classes))
     tasks = _tasks(state, newest)
     fires = next_fires(state.database)
-    waits = _waits_for_widget()
+    waits = waits_for_widget()
     found: list[Widget] = []
     spent = 0.0
     for identifier, cls in classes.items():
@@ -221,7 +221,7 @@ def action_button(identifier: str, spec: ActionSpec) -> ActionButton:
     )
 
 
-def _waits_for_widget() -> bool:
+def waits_for_widget() -> bool:
     """Whether a slow widget is what was asked for: by a page that fetches it, or by a person without JavaScript."""
     return partial() == "widget" or request.args.get("widget") == "now"
 

@@ -19,7 +19,7 @@ from .charts import Run, RunBar, run_bars
 from .page import render
 from .shown import Shown, show_all
 from .visitor import partial, the_worker, visitor, wants_json
-from .widgets import ActionButton, Widget, action_button, widgets
+from .widgets import ActionButton, Widget, action_button, waits_for_widget, widgets
 from .worker_frame import frame
 from .workers import row_part, with_numbers
 
@@ -83,8 +83,8 @@ def worker(identifier: str) -> ResponseReturnValue:
     }
     if part == "history":
         return render("workers/_history.html", "workers", **context)
-    cards = action_cards(state, record)
-    return render("workers/history.html", "workers", **frame(record, "history") | context, cards=cards)
+    context |= {"cards": action_cards(state, record), "widget": _widget(state, record) if waits_for_widget() else None}
+    return render("workers/history.html", "workers", **frame(record, "history") | context)
 
 
 def action_cards(state: State, record: WorkerRecord) -> list[ActionCard]:

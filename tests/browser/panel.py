@@ -54,7 +54,8 @@ class Panel:
         """Leave, and see that nothing went wrong unnoticed."""
         for context in self._contexts:
             context.close()
-        assert [text for watch in self._watches for text in watch.said] == []
+        said = [text for watch in self._watches for text in watch.said]
+        assert not said, said
 
 
 @contextmanager

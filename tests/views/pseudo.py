@@ -46,6 +46,8 @@ def is_foreign(text: str) -> bool:
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
+        #: Open tags, and what they count as: a part with ``translate="no"`` as code.
+        self.tags: list[str] = []
         self.open: list[str] = []
         self.found: list[tuple[str, str]] = []
 
@@ -54,11 +56,14 @@ class _Reader(HTMLParser):
             if value and (name in SEEN or (name.startswith("data-") and name.endswith(SAID))):
                 self.found += [(f"<{tag} {name}>", text) for text in _parts(value)]
         if tag not in _VOID:
-            self.open.append(tag)
+            self.open.append("code" if ("translate", "no") in attrs else tag)
+            self.tags.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        while tag in self.open and self.open.pop() != tag:
-            pass
+        while tag in self.tags:
+            self.open.pop()
+            if self.tags.pop() == tag:
+                break
 
     def handle_data(self, data: str) -> None:
         if data.strip() and not SKIPPED.intersection(self.open):
@@ -89,7 +94,7 @@ CODES = {
     "filter",
     "name", "scope", "priority", "started_by", "value", "help", "start", "end", "created_at", "start_at", "started_at",
     "finished_at", "timestamp", "meta", "older", "newer", "further", "workers", "language", "label", "html", "token",
-    "recent_url", "encoding",
+    "recent_url", "encoding", "first", "last", "since", "registered_at", "class", "worker", "dialect", "mode", "engine",
 }  # fmt: skip
 
 

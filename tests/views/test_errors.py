@@ -76,6 +76,7 @@ def test_an_anonymous_post_is_sent_to_sign_in_before_anything_else(
 
 def test_every_route_asks_who_it_is(site: Site, anonymous: FlaskClient) -> None:
     values = {"identifier": "product", "action": "import", "task_id": 1, "number": 0, "token": "x", "anything": "x"}
+    values |= {"schedule_id": 1}
     open_routes = {"stask.static", "stask.health", "stask.language"}
     checked = 0
     for rule in site.app.url_map.iter_rules():

@@ -16,7 +16,7 @@ from flask_babel import Babel, lazy_gettext
 from pydantic import BaseModel, Field, SecretStr
 
 from stask_web import BaseWorker, Choices, DryRun, Upload, action, language
-from stask_web.models import Attempt
+from stask_web.models import Attempt, Stat
 from stask_web.readers import LANGUAGE_COOKIE, ZONE_COOKIE
 from stask_web.status import Status
 from stask_web.views.widgets import stask_progress, stask_widget
@@ -366,7 +366,7 @@ def states(site: Site) -> dict[str, int]:
         "completed": site.ended(**big, files=files, counts={"σωστά": 3}, processed=9, total=9),
         "refused": site.ended(**own | {"message": ""}, warnings=40, counts={"σωστά": 3}),
         "checked": site.ended(**big | {"message": ""}, dry_run=True),
-        "failed": site.ended(Status.FAILED, **big, attempts=2, error="x"),
+        "failed": site.ended(Status.FAILED, **big, attempts=2, error="Σφάλμα 7"),
         "crashed": site.ended(Status.FAILED, **own | {"message": over}, attempts=3),
         "stopped": site.ended(Status.CANCELLED, **own, cancelled_by="Άννα", processed=5, total=9),
         "withdrawn": site.task(**own | {"message": "Withdrawn."}, status=Status.CANCELLED, finished_at=later),
@@ -381,6 +381,13 @@ def states(site: Site) -> dict[str, int]:
                     message="An error in the program, at row 5 of 9",
                 )
             )  # fmt: skip
+        today = datetime.now(UTC).date()
+        for status, n in ((Status.COMPLETED, 9), (Status.FAILED, 3), (Status.CANCELLED, 1)):
+            for days in (0, 40):
+                day = (today - timedelta(days=days)).isoformat()
+                session.add(
+                    Stat(day=day, identifier="greek", action="big", status=status, n=n, gone=0, seconds=60.0 * n)
+                )
         session.commit()
     return found
 
@@ -395,6 +402,10 @@ QUERIES: dict[str, list[str]] = {
     "stask.bulk": ["all=1", "id=1,7,10", "act=delete&id=1,7", "act=retry&id=1,10", "act=cancel&all=1"],
     "stask.worker": ["", "partial=1&part=widget", "partial=1&part=row"],
     "stask.task": ["", "attempt=1", *(f"partial=1&part={part}" for part in ("live", "row", "tray", "progress"))],
+    "stask.statistics": ["", "period=today", "period=30d", "from=2026-01-01", "from=x", "worker=greek/big"],
+    "stask.worker_statistics": ["", "period=today", "from=2026-05-02&to=2026-05-01"],
+    "stask.schedules": ["", "q=ζζζ", "show=problems", "partial=1"],
+    "stask.workers": ["", "q=ζζζ", "scope=ζ", "partial=1"],
     "stask.run": ["", "partial=1", "from=7", "partial=1&part=field&field=city"],
 }  # fmt: skip
 #: No pages: files, and what only programs read.
