@@ -29,10 +29,10 @@ from .state import State
 from .uploads import Uploads
 from .worker import BaseWorker, merged
 
-__all__ = ["ALL", "REMOVE", "RESET", "SettingsForm"]
+__all__ = ["ALL", "REMOVE", "SettingsForm"]
 
-#: Our own fields beside the settings: the form holds all of them; go back to the code's default; forget a secret.
-ALL, RESET, REMOVE = "_all", "_reset", "__remove"
+#: Our own fields beside the settings: the form holds all of them; forget a secret.
+ALL, REMOVE = "_all", "__remove"
 #: The worker's own schedule lies among its settings, and has a page of its own.
 _ELSEWHERE = frozenset({"schedule"})
 _SECRET_NAME = re.compile(r"(?:^|_)(?:secret|token|passwd|password|passphrase|api_?key|private_?key)(?:_|$)", re.I)

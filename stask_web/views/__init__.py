@@ -1,4 +1,4 @@
-"""The pages: one blueprint, one module an area, each with ``register(blueprint)``."""
+"""The pages: one blueprint, one module an area; ``routes`` says which address is which."""
 
 from __future__ import annotations
 
@@ -20,54 +20,12 @@ def create_blueprint(state: State) -> Blueprint:
 
     :param state: of the app that it is made for.
     """
-    from . import (
-        checks,
-        dashboard,
-        downloads,
-        errors,
-        health,
-        launch,
-        live,
-        preview,
-        reader,
-        schedule_edit,
-        schedules,
-        statistics,
-        system,
-        task,
-        tasks,
-        upkeep,
-        uploads,
-        worker_about,
-        worker_page,
-        worker_settings,
-        workers,
-    )
+    from . import checks, errors, reader, routes
 
     bp = Blueprint(
         "stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES)
     )
-    pages = (
-        dashboard,
-        workers,
-        worker_page,
-        worker_settings,
-        worker_about,
-        launch,
-        uploads,
-        tasks,
-        task,
-        schedules,
-        schedule_edit,
-        statistics,
-        system,
-        upkeep,
-        live,
-        downloads,
-        preview,
-        health,
-    )
-    for module in (reader, checks, errors, *pages):
+    for module in (reader, checks, errors, routes):
         module.register(bp)
     bp.record_once(_take_what_is_left)
     bp.record_once(_check_tokens_ourselves)

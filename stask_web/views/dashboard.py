@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from flask import Blueprint, abort, jsonify, request, url_for
+from flask import abort, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import listing, news
@@ -46,11 +46,6 @@ class Banner(NamedTuple):
     code: str = ""
     url: str = ""
     link: str = ""
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/", endpoint="dashboard")(dashboard)
 
 
 def dashboard() -> ResponseReturnValue:

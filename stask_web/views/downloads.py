@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, abort, request, send_file
+from flask import Response, abort, request, send_file
 from flask.typing import ResponseReturnValue
 
 from ..models import Task
@@ -20,13 +20,6 @@ SEALED = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cache-Control": "private, no-store",
 }
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/tasks/<int:task_id>/result", endpoint="result")(result)
-    bp.get("/tasks/<int:task_id>/files/<int:number>", endpoint="file")(file)
-    bp.get("/tasks/<int:task_id>/log/download", endpoint="log_download")(log_download)
 
 
 def result(task_id: int) -> ResponseReturnValue:

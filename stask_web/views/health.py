@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, jsonify
+from flask import jsonify
 from flask.typing import ResponseReturnValue
 
 from ..queries import live_processes
 from ..state import current_state
-
-
-def register(bp: Blueprint) -> None:
-    """Add the route."""
-    bp.get("/health", endpoint="health")(health)
 
 
 def health() -> ResponseReturnValue:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, abort, jsonify, make_response, redirect, request, url_for
+from flask import abort, jsonify, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..creation import unique_key
@@ -30,12 +30,6 @@ from .visitor import partial, the_action, visitor, wants_json
 
 MINUTE = 60.0
 _KEY_LENGTH = 64
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/workers/<identifier>/run/<action>", endpoint="run")(run)
-    bp.post("/workers/<identifier>/run/<action>", endpoint="launch")(launch)
 
 
 def run(identifier: str, action: str) -> ResponseReturnValue:

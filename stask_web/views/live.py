@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Response, abort, jsonify, request
 
 from .. import news, queries
 from ..journal import NOTHING
@@ -24,13 +24,6 @@ class Wanted(NamedTuple):
 
     id: int
     position: str | None
-
-
-def register(bp: Blueprint) -> None:
-    """Put the routes on our blueprint."""
-    bp.add_url_rule("/tasks/<int:task_id>/progress", "progress", progress)
-    bp.add_url_rule("/tasks/<int:task_id>/log", "log", log)
-    bp.add_url_rule("/live", "live", live)
 
 
 def progress(task_id: int) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, abort, jsonify, send_file, url_for
+from flask import Response, abort, jsonify, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from ..previews import FilePreview, look_at
@@ -13,12 +13,6 @@ from .downloads import SEALED, place_of
 from .page import render
 from .shown import show
 from .visitor import partial, the_task, wants_json
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/tasks/<int:task_id>/files/<int:number>/preview", endpoint="preview")(preview)
-    bp.get("/tasks/<int:task_id>/files/<int:number>/picture", endpoint="picture")(picture)
 
 
 def preview(task_id: int, number: int) -> ResponseReturnValue:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask import Blueprint, jsonify, make_response, redirect, request, url_for
+from flask import jsonify, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
+from .. import rules
 from ..errors import DatabaseBusy, InvalidOptions, InvalidSchedule, ScheduleChanged, STaskError
 from ..formfields import FILE_KINDS
 from ..forms import LaunchForm
 from ..language import tr, trn
 from ..models import Schedule
 from ..options import ActionSpec, load
-from ..rules import zone_words
 from ..schedules import schedule_json
 from ..state import State, current_state
 from ..status import PRIORITIES
@@ -31,15 +31,6 @@ from .when import When, usual_zone
 
 PREVIEW, VERSION = "_preview", "_version"
 _LONGEST = 190
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/schedules/new", endpoint="schedule_new")(new)
-    bp.get("/schedules/preview", endpoint="schedule_preview")(preview)
-    bp.post("/schedules", endpoint="schedule_create")(create)
-    bp.get("/schedules/<int:schedule_id>", endpoint="schedule")(schedule)
-    bp.post("/schedules/<int:schedule_id>", endpoint="schedule_update")(update)
 
 
 @dataclass
@@ -317,7 +308,7 @@ def _preview(when: When) -> Preview:
     runs = tuple(moments(when.runs(rule)))
     by_hand = when.get("_kind") == "manual"
     error = "" if runs or by_hand else tr("This moment has passed. Choose one that is to come.")
-    return Preview(capital(rule.words()), "" if by_hand else zone_words(zone), runs, error, by_hand)
+    return Preview(capital(rule.words()), "" if by_hand else rules.zone_words(zone), runs, error, by_hand)
 
 
 def _page(form: ScheduleForm, *, note: ScheduleRow | None = None) -> ResponseReturnValue:

@@ -12,14 +12,13 @@ from zoneinfo import ZoneInfo
 from flask import url_for
 from markupsafe import Markup
 
+from .. import rules
 from ..errors import InvalidSchedule
 from ..formatting import action_specs_of, clock, humanise
 from ..language import Reader, reader, reading, tr
 from ..models import Schedule, WorkerRecord
 from ..options import ActionSpec
 from ..queries import last_of_schedules
-from ..rules import read_rule, zone_words
-from ..rules.words import clock as wall_clock
 from ..schedules import runs_of, schedule_json
 from ..state import State
 from .shown import Shown, show_all
@@ -48,7 +47,7 @@ def moments(runs: Sequence[datetime]) -> list[Moment]:
     for run in runs:
         yours = tr("By your clock: %(time)s", time=clock(run))
         if run.date() == day:
-            words = wall_clock(run.hour * 60 + run.minute)
+            words = f"{run:%H:%M}"
         else:
             with reading(Reader(language, run.tzinfo if isinstance(run.tzinfo, ZoneInfo) else None)):
                 words = clock(run)
@@ -105,14 +104,14 @@ class ScheduleRow:
     def words(self) -> str:
         """Its rule, as the begin of a sentence."""
         try:
-            return capital(read_rule(self.schedule.rule, self.schedule.timezone).words())
+            return capital(rules.read_rule(self.schedule.rule, self.schedule.timezone).words())
         except InvalidSchedule:
             return tr("Its rule cannot be read")
 
     @property
     def zone(self) -> str:
         """Whose clock its rule means; "" where there is none to follow."""
-        return "" if self.schedule.rule.get("type") == "manual" else zone_words(self.schedule.timezone)
+        return "" if self.schedule.rule.get("type") == "manual" else rules.zone_words(self.schedule.timezone)
 
     @cached_property
     def next(self) -> list[Moment]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, abort, jsonify, redirect, request, url_for
+from flask import abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
@@ -27,16 +27,6 @@ SIZE = 25
 #: What a page of schedules hears of: something was started by one of them.
 LIVE = "schedule=any&limit=25"
 _LONGEST = 200
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/schedules", endpoint="schedules")(schedules)
-    bp.get("/workers/<identifier>/schedules", endpoint="worker_schedules")(worker_schedules)
-    bp.post("/schedules/<int:schedule_id>/enable", endpoint="schedule_enable")(enable)
-    bp.post("/schedules/<int:schedule_id>/disable", endpoint="schedule_disable")(disable)
-    bp.post("/schedules/<int:schedule_id>/run", endpoint="schedule_run")(run)
-    bp.post("/schedules/<int:schedule_id>/delete", endpoint="schedule_delete")(delete)
 
 
 # -- pages

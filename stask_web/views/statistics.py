@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import figures, formatting
@@ -106,12 +106,6 @@ def _day(text: str) -> date | None:
 
 def _last(days: int, today: date) -> Span:
     return Span(today - timedelta(days=days - 1), today)
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/statistics", endpoint="statistics")(statistics)
-    bp.get("/workers/<identifier>/statistics", endpoint="worker_statistics")(worker_statistics)
 
 
 def statistics() -> ResponseReturnValue:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from flask import Blueprint, jsonify, url_for
+from flask import jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import vitals
@@ -38,11 +38,6 @@ KINDS = {
     "retrying": mark("Wait for their next attempt"),
 }
 _STARTED = time.time()
-
-
-def register(bp: Blueprint) -> None:
-    """Add the route."""
-    bp.get("/system", endpoint="system")(system)
 
 
 class Worker(NamedTuple):

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, jsonify, redirect, request, url_for
+from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import DatabaseBusy
@@ -32,15 +32,6 @@ PARTS = {
     "live": "task/_live.html",
     "progress": "widgets/progress.html",
 }
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/tasks/<int:task_id>", endpoint="task")(task)
-    bp.post("/tasks/<int:task_id>/cancel", endpoint="cancel")(cancel)
-    bp.post("/tasks/<int:task_id>/retry", endpoint="retry")(retry)
-    bp.post("/tasks/<int:task_id>/start", endpoint="start_now")(start_now)
-    bp.post("/tasks/<int:task_id>/priority", endpoint="priority")(priority)
 
 
 def task(task_id: int) -> ResponseReturnValue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flask import Blueprint, abort, jsonify, redirect, request, url_for
+from flask import abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import listing, news, tally
@@ -12,7 +12,7 @@ from ..formatting import action_specs_of, clock
 from ..models import Task
 from ..queries import worker_records
 from ..state import State, current_state
-from . import bulk, export
+from . import bulk
 from .live import list_news
 from .notices import take_notice
 from .page import render
@@ -35,14 +35,6 @@ class Pager(NamedTuple):
     older: str | None
     further: str | None
     back_to: str
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/tasks", endpoint="tasks")(tasks)
-    bp.get("/tasks/export", endpoint="export")(export.export)
-    bp.get("/tasks/bulk", endpoint="bulk")(bulk.ask)
-    bp.post("/tasks/bulk", endpoint="bulk_act")(bulk.act)
 
 
 def tasks() -> ResponseReturnValue:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, jsonify, redirect, request, url_for
+from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import tally, vitals
@@ -35,13 +35,6 @@ STATUSES = {
     Status.FAILED.text: mark("Failed"),
     Status.CANCELLED.text: mark("Stopped"),
 }
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.post("/tasks/process", endpoint="process")(process)
-    bp.get("/tasks/clean", endpoint="clean")(clean)
-    bp.post("/tasks/clean", endpoint="clean_act")(clean_act)
 
 
 # Waking

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, abort, jsonify, request, url_for
+from flask import abort, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import InvalidOptions, UploadRefused
@@ -20,13 +20,6 @@ from .page import render
 from .visitor import need, the_action, visitor
 
 _FILE_KINDS = ("file", "files")
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.post("/workers/<identifier>/uploads", endpoint="uploads")(begin)
-    bp.put("/uploads/<token>/<int:number>", endpoint="upload_chunk")(chunk)
-    bp.post("/uploads/<token>/finish", endpoint="upload_finish")(finish)
 
 
 def begin(identifier: str) -> ResponseReturnValue:

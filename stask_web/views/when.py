@@ -17,9 +17,9 @@ from zoneinfo import available_timezones
 
 from werkzeug.datastructures import MultiDict
 
+from .. import rules
 from ..errors import InvalidSchedule
 from ..language import mark, reader, tr, trn
-from ..rules import DAYS, Rule, day_name, find_zone, next_instants, read_rule
 
 #: How many of the next runs are shown.
 RUNS = 5
@@ -115,7 +115,7 @@ class When:
         """The fields as they were sent, or stand in an address; what is missing has its default."""
         names = ("_kind", "_timezone", *NEEDED)
         values = {name: form.get(name, DEFAULTS.get(name, ""))[:_LONGEST].strip() for name in names}
-        return cls(values, [day for day in form.getlist("_days") if day in DAYS])
+        return cls(values, [day for day in form.getlist("_days") if day in rules.DAYS])
 
     def get(self, name: str) -> str:
         """What a field shows."""
@@ -158,8 +158,10 @@ class When:
     @property
     def week(self) -> list[tuple[str, str, bool]]:
         """The days of the week: value, word, whether it is chosen."""
-        words = [day_name(number) for number in range(7)]
-        return [(day, word[:1].upper() + word[1:], day in self.days) for day, word in zip(DAYS, words, strict=True)]
+        words = [rules.day_name(number) for number in range(7)]
+        return [
+            (day, word[:1].upper() + word[1:], day in self.days) for day, word in zip(rules.DAYS, words, strict=True)
+        ]
 
     @property
     def zones(self) -> list[str]:
@@ -204,26 +206,26 @@ class When:
                 self.errors.setdefault(name, text)
         return rest
 
-    def read(self) -> Rule | None:
+    def read(self) -> rules.Rule | None:
         """The rule, or None with a sentence at each field that is wrong."""
         self.errors.clear()
         if self.get("_kind") not in KINDS:
             self.errors["_kind"] = tr("Choose one of the list.")
         try:
-            find_zone(self.get("_timezone"))
+            rules.find_zone(self.get("_timezone"))
         except InvalidSchedule as error:
             self.take(error)
         rule = None
         if "_kind" not in self.errors:
             try:
-                rule = read_rule(self.rule, "UTC" if self.errors else self.get("_timezone"))
+                rule = rules.read_rule(self.rule, "UTC" if self.errors else self.get("_timezone"))
             except InvalidSchedule as error:
                 self.take(error)
         return None if self.errors else rule
 
-    def runs(self, rule: Rule, n: int = RUNS) -> list[datetime]:
+    def runs(self, rule: rules.Rule, n: int = RUNS) -> list[datetime]:
         """The next runs of its rule, in its time zone."""
-        return next_instants(rule, self.get("_timezone"), time.time(), n)
+        return rules.next_instants(rule, self.get("_timezone"), time.time(), n)
 
 
 def usual_zone(default: str) -> str:

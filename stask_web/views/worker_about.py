@@ -11,7 +11,7 @@ from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..discovery import GROUP, class_name
@@ -49,11 +49,6 @@ KINDS = {
     "files": mark("Files"),
 }
 PRIORITY_WORDS = {"high": mark("High"), "normal": mark("Normal"), "low": mark("Low")}
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/workers/<identifier>/about", endpoint="worker_about")(about)
 
 
 class OptionRow(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from flask import Blueprint, current_app, jsonify, url_for
+from flask import current_app, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import news
@@ -28,11 +28,6 @@ HISTORY = 25
 RUNS = 20
 #: The page on which a schedule is made.
 _PLANNER = "stask.schedule_new"
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/workers/<identifier>", endpoint="worker")(worker)
 
 
 class ActionCard(NamedTuple):

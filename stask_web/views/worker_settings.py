@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, abort, jsonify, make_response, redirect, request, url_for
+from flask import abort, jsonify, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
@@ -14,7 +14,6 @@ from ..errors import InvalidOptions, STaskError
 from ..formatting import number
 from ..language import tr, trn
 from ..models import WorkerRecord
-from ..settingsform import RESET, SettingsForm
 from ..state import State, current_state
 from ..text import clean
 from .notices import leave_notice
@@ -22,17 +21,16 @@ from .page import render
 from .visitor import partial, the_worker, visitor, wants_json
 from .worker_frame import frame
 
+if TYPE_CHECKING:
+    from ..settingsform import SettingsForm
+
 log = logging.getLogger(__name__)
 
+#: The setting that goes back to the code's default.
+RESET = "_reset"
 _UNDO = "undo"
 #: Signs of a sealed old value that an address may have; a longer one cannot be undone.
 _LONGEST = 2000
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/workers/<identifier>/settings", endpoint="worker_settings")(settings)
-    bp.post("/workers/<identifier>/settings", endpoint="save_settings")(save)
 
 
 def settings(identifier: str) -> ResponseReturnValue:
@@ -143,6 +141,8 @@ def _form(record: WorkerRecord) -> tuple[SettingsForm | None, str]:
     if cls is None:
         return None, ""
     try:
+        from ..settingsform import SettingsForm  # it needs pydantic, 5 MB that no worker process needs for it
+
         return SettingsForm(state, cls, visitor().id), ""
     except STaskError as error:
         return None, error.message

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from flask import Blueprint, jsonify, redirect, request, url_for
+from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
@@ -26,17 +26,6 @@ from .worker_frame import broken_module
 
 #: Names of workers that one sentence holds.
 _NAMED = 5
-
-
-def register(bp: Blueprint) -> None:
-    """Add the routes."""
-    bp.get("/workers", endpoint="workers")(workers)
-    bp.post("/workers/<identifier>/activate", endpoint="activate")(activate)
-    bp.post("/workers/<identifier>/deactivate", endpoint="deactivate")(deactivate)
-    bp.post("/workers/discover", endpoint="discover")(discover)
-    bp.post("/workers/rescan", endpoint="rescan")(rescan)
-    bp.get("/workers/clean-orphaned", endpoint="orphaned")(orphaned)
-    bp.post("/workers/clean-orphaned", endpoint="clean_orphaned")(clean_orphaned)
 
 
 class Row(NamedTuple):

@@ -13,6 +13,7 @@ const drawn = new WeakMap();
 const fetching = new WeakSet();
 
 export function start() {
+  on("change", "form[data-filters] select", (event, field) => field.value !== "own" && field.form.requestSubmit());
   hear("stats", (counts) => {
     for (const place of all("[data-stat]")) {
       const value = counts[place.dataset.stat];

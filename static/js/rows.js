@@ -17,7 +17,6 @@ export function start() {
   on("change", "[data-pick-all]", (event, every) => choosePage(every.checked));
   on("click", "[data-chosen-clear]", () => choosePage(false));
   on("submit", "form[data-chosen]", act);
-  on("change", "form[data-filters] select", (event, field) => field.value !== "own" && field.form.requestSubmit());
   document.addEventListener("keydown", key);
   hear("changed", show);
   addEventListener("pageshow", show); // a browser remembers what was chosen

@@ -77,7 +77,7 @@ def test_an_action_started_from_its_card_shows_up_below(panel: Panel) -> None:
     before = page.locator("#history [data-task]").count()
     page.locator(".action-card", has_text="Sync stock").get_by_role("button", name="Sync stock").click()
     expect(page.locator("#history [data-task]")).to_have_count(before + 1)
-    page.locator(".action-card", has_text="Export products").get_by_role("link", name="Export products").click()
+    page.locator(".action-card", has_text="Export products").get_by_role("link", name="Export products", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Export products").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("#history [data-task]")).to_have_count(before + 2)
@@ -105,6 +105,7 @@ def test_a_setting_is_changed_reset_and_taken_back(panel: Panel) -> None:
     page.get_by_role("button", name="Save settings").click()
     expect(page.get_by_role("status").first).to_contain_text("Saved. 1 setting was changed.")
     assert stored(panel)["company"] == "Lviv Cinema"
+    page.wait_for_load_state()
     page.get_by_label("Days").fill("300")
     page.get_by_role("button", name="Reset Company").click()
     expect(page.get_by_label("Company")).to_have_value("Kyiv Cinema Shop")

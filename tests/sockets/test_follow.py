@@ -60,7 +60,7 @@ def page(launched: Any, serve: Callable[..., Server]) -> Any:
 @pytest.mark.parametrize("generations", [False, True], ids=["one journal", "journals that are replaced"])
 @pytest.mark.parametrize("seed", range(1, 13))
 def test_every_line_is_shown_once_in_its_order(page: Any, seed: int, generations: bool) -> None:
-    module = page.locator("script[type=module]").evaluate("(script) => new URL('follow.js', script.src).href")
+    module = page.locator("script[type=module]").first.evaluate("(script) => new URL('follow.js', script.src).href")
     shown, written = page.evaluate(PLAY, [module, seed, generations])
     assert shown == written
     assert written
