@@ -23,7 +23,7 @@ from gallery_much import fill_much
 from gallery_site import Gallery, add_many_schedules, add_problems, make_gallery
 
 SHOTS = Path(__file__).resolve().parent / "shots"
-WIDTHS = (360, 1440)
+WIDTHS = (360, 768, 1440)
 SCHEMES = ("light", "dark")
 FLAGS = [
     "--disable-gpu",

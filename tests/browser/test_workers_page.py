@@ -77,7 +77,9 @@ def test_an_action_started_from_its_card_shows_up_below(panel: Panel) -> None:
     before = page.locator("#history [data-task]").count()
     page.locator(".action-card", has_text="Sync stock").get_by_role("button", name="Sync stock").click()
     expect(page.locator("#history [data-task]")).to_have_count(before + 1)
-    page.locator(".action-card", has_text="Export products").get_by_role("link", name="Export products", exact=True).click()
+    page.locator(".action-card", has_text="Export products").get_by_role(
+        "link", name="Export products", exact=True
+    ).click()
     page.get_by_role("dialog").get_by_role("button", name="Export products").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("#history [data-task]")).to_have_count(before + 2)
