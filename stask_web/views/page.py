@@ -29,7 +29,7 @@ STYLES: dict[str, Sequence[str]] = {
     "dashboard": ("widgets", "dashboard"),
     "host": ("widgets",),
     "launch": ("form",),
-    "schedules": ("form", "schedules"),
+    "schedules": ("form", "list", "schedules"),
     "statistics": ("sheet", "statistics"),
     "system": ("sheet", "system"),
     "task": ("task",),
