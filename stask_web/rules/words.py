@@ -47,9 +47,11 @@ def day_words(days: Sequence[int]) -> str:
 
 def every_words(minutes: int) -> str:
     """Such as ``"every 15 minutes"``, ``"every hour"``, ``"every 2 hours"``."""
+    if minutes in (1, 60):  # beside the plural forms: that of 1 is also that of 21 in some languages
+        return tr("every hour") if minutes == 60 else tr("every minute")
     if minutes % 60 == 0:
-        return trn("every hour", "every %(num)s hours", minutes // 60)
-    return trn("every minute", "every %(num)s minutes", minutes)
+        return trn("every %(num)s hour", "every %(num)s hours", minutes // 60)
+    return trn("every %(num)s minute", "every %(num)s minutes", minutes)
 
 
 def date_words(day: datetime) -> str:

@@ -158,7 +158,7 @@ class Error(NamedTuple):
 
     text: str
     title: str
-    n: str
+    n: int
     first: datetime
     last: datetime
     bars: list[tuple[float, float, float]]
@@ -282,7 +282,7 @@ def _error(state: State, group: Failures) -> Error:
     return Error(
         translated(group.error) or tr("Without a reason"),
         f"{title} · {worker}",
-        number(group.n),
+        group.n,
         group.first,
         group.last,
         small_bars(group.moments),

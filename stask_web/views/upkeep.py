@@ -60,8 +60,8 @@ def _woken(state: State) -> tuple[str, str]:
         return tr("Tasks run where they are created, so none waits for a process."), "done"
     alive = len(live_processes(state.database, state.settings.lease))
     if not alive:
-        words = "No worker process is alive, so nothing starts. Your tasks are kept. Start one with: %(command)s"
-        return tr(words, command=COMMAND), "attention"
+        words = tr("No worker process is alive, so nothing starts. Your tasks are kept. Start one with: %(command)s")
+        return words % {"command": COMMAND}, "attention"
     said = trn("One worker process looks at the queue now.", "%(num)s worker processes look at the queue now.", alive)
     return f"{said} {_ready(state)}", "done"
 

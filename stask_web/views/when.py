@@ -135,7 +135,7 @@ class When:
 
     def kinds_of(self, name: str) -> str:
         """The kinds that need a field, in words: where nothing hides the others."""
-        return ", ".join(f"“{tr(KINDS[kind])}”" for kind in NEEDED[name])
+        return ", ".join(tr("“%(kind)s”", kind=tr(KINDS[kind])) for kind in NEEDED[name])
 
     # -- what there is to choose
 
@@ -148,7 +148,8 @@ class When:
     def steps(self) -> list[tuple[str, str]]:
         """The minutes of :data:`KINDS` ``minutes``."""
         numbers = sorted({*_DIVISORS, int(self.get("_every")) if self.get("_every").isdecimal() else 15})
-        return [(str(n), trn("Every minute", "Every %(num)s minutes", n)) for n in numbers]
+        words = {1: tr("Every minute")}
+        return [(str(n), words.get(n) or trn("Every %(num)s minute", "Every %(num)s minutes", n)) for n in numbers]
 
     @property
     def month_days(self) -> list[tuple[str, str]]:

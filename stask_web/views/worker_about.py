@@ -153,7 +153,7 @@ def _run_facts(state: State, spec: ActionSpec) -> Iterator[Fact]:
     yield Fact(tr("Priority"), tr(PRIORITY_WORDS[spec.priority]))
     yield Fact(tr("Attempts at most"), number(spec.max_attempts or state.settings.max_attempts))
     timeout = spec.timeout or state.settings.timeout
-    yield Fact(tr("Time limit"), duration(timeout) if timeout else tr("None"))
+    yield Fact(tr("Time limit"), duration(timeout) if timeout else tr("No limit"))
     if spec.unique is True:
         yield Fact(tr("At once"), tr("Only one may wait or run"))
     elif spec.unique:
