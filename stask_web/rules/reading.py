@@ -10,7 +10,7 @@ from typing import Any
 from cronsim import CronSim, CronSimError
 
 from ..errors import InvalidSchedule
-from ..language import tr, trn
+from ..language import mark, tr, trn
 from ..text import clean
 from .kinds import Once, Pattern, Rule, Window
 from .words import DAY_MINUTES, DAYS, clock, day_words, every_words
@@ -22,6 +22,16 @@ KEYS = frozenset(
     {"type", "enabled", "timezone", "action", "options"}
     | {"datetime", "frequency", "time", "minute", "days", "day", "start_time", "end_time", "interval", "cron"}
 )
+#: What cronsim says of an expression, and our words for it.
+_WRONG = {
+    "Wrong number of fields": mark("five fields: minute, hour, day of the month, month, day of the week"),
+    "Bad minute": mark("bad minute"),
+    "Bad hour": mark("bad hour"),
+    "Bad day-of-month": mark("bad day of the month"),
+    "Bad month": mark("bad month"),
+    "Bad day-of-week": mark("bad day of the week"),
+    "": mark("it cannot be read"),
+}
 #: What cron calls these.
 MACROS = {
     "@yearly": "0 0 1 1 *",
@@ -167,18 +177,15 @@ def _cron(config: Mapping[str, Any], zone: str) -> Rule:
     cron = MACROS.get(expression.lower(), expression)
     try:
         if len(cron) > _CRON_LIMIT or len(cron.split()) != 5:
-            raise CronSimError("five fields: minute, hour, day of the month, month, day of the week")
+            raise CronSimError("Wrong number of fields")
         parsed = CronSim(cron, datetime(2000, 1, 1))
         every_hour = len(parsed.hours) == 24
         next(parsed)
     except StopIteration:
         raise InvalidSchedule({"cron": tr("This day never comes.")}) from None
     except (CronSimError, ValueError, TypeError, AssertionError) as error:
-        reason = clean(str(error), 100) if isinstance(error, CronSimError) else tr("it cannot be read")
-        text = tr(
-            "This is no cron expression (%(reason)s). For example: 15 2 * * mon-fri",
-            reason=reason[:1].lower() + reason[1:],
-        )
+        reason = tr(_WRONG.get(str(error), _WRONG[""]))
+        text = tr("This is no cron expression (%(reason)s). For example: 15 2 * * mon-fri", reason=reason)
         raise InvalidSchedule({"cron": text}) from None
     return Pattern({"type": "cron", "cron": expression}, cron=cron, every_hour=every_hour)
 

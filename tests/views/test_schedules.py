@@ -393,7 +393,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"_kind": "once", "_moment": "tomorrow"}, "_moment", "Enter a date and a time"),
     ({"_kind": "once", "_moment": "2020-01-01T00:00"}, "_moment", "This moment has passed."),
     ({"_kind": "cron", "_cron": "every day"}, "_cron", "This is no cron expression"),
-    ({"_kind": "cron", "_cron": "0 0 30 2 *"}, "_cron", "This is no cron expression (bad day-of-month)."),
+    ({"_kind": "cron", "_cron": "0 0 30 2 *"}, "_cron", "This is no cron expression (bad day of the month)."),
     ({"_kind": "daily", "_time": "09:00", "_timezone": "Mars/Olympus"}, "_timezone", "There is no time zone"),
     ({"_kind": "<b>"}, "_kind", "Choose one of the list."),
     ({"_kind": "daily", "_time": "09:00", "name": "A"}, "name", "Enter at least 2 characters."),
