@@ -673,7 +673,7 @@ def _history(gallery: Gallery) -> None:
                     status=status,
                     n=count,
                     gone=0,
-                    seconds=1.0,
+                    seconds=55.0 * count,
                 )
             )
 
