@@ -180,6 +180,7 @@ def test_a_supervisor_that_only_sleeps_keeps_its_tasks(make_site: Callable[..., 
     first.signal(signal.SIGSTOP)
     second = site.start(concurrency=1)
     site.wait_note("finished")
+    site.until(site.processes, "a sign of life")
     for _ in range(3):  # the other one works, and looks for dead ones all the time
         beat = site.processes()[-1].beat_at
         site.until(lambda beat=beat: max(row.beat_at for row in site.processes()) > beat, "the other one lives")
