@@ -88,4 +88,4 @@ def mark(text: str) -> str:
 def _catalogue(language: str) -> gettext.NullTranslations:
     if language == DEFAULT:
         return gettext.NullTranslations()
-    return gettext.translation(DOMAIN, str(CATALOGUES), [language])
+    return gettext.translation(DOMAIN, str(CATALOGUES), [language], fallback=True)

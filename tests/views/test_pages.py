@@ -245,3 +245,9 @@ def test_the_host_is_as_it_was_without_us(tmp_path: Path) -> None:
     assert with_us.teardown_appcontext_funcs == without.teardown_appcontext_funcs or len(
         with_us.teardown_appcontext_funcs
     ) == len(without.teardown_appcontext_funcs)
+
+
+def test_a_language_without_a_catalogue_is_answered_in_english(admin: FlaskClient) -> None:
+    answer = admin.get("/stask/", headers={"Accept-Language": "uk"})
+    assert answer.status_code == 200
+    assert "Skip to content" in answer.get_data(as_text=True)
