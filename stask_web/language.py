@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 DOMAIN = "stask"
 CATALOGUES = Path(__file__).parent / "translations"
-#: The languages there are, each by its own name.
-LANGUAGES = {"en": "English", "uk": "Українська"}
+#: The languages there are, each by its own name. One without a catalogue is none: the page would say that it is in it.
+LANGUAGES = {"en": "English"}
 DEFAULT = "en"
 
 
@@ -88,4 +88,4 @@ def mark(text: str) -> str:
 def _catalogue(language: str) -> gettext.NullTranslations:
     if language == DEFAULT:
         return gettext.NullTranslations()
-    return gettext.translation(DOMAIN, str(CATALOGUES), [language], fallback=True)
+    return gettext.translation(DOMAIN, str(CATALOGUES), [language])
