@@ -159,7 +159,7 @@ class RolePolicy(AccessPolicy):
             return False
         if role == "admin" or target is None:
             return True
-        if self._own_only and hasattr(target, "started_by") and target.started_by != self.user_id(user):
+        if self._own_only and hasattr(target, "started_by") and target.started_by != stored_id(self.user_id(user)):
             return False
         return permission in _VIEWER or _RANKS[role] >= _RANKS.get(_needed_role(target) or "viewer", 3)
 
@@ -204,6 +204,11 @@ def sees_all(policy: AccessPolicy, user: Any) -> bool:
     return policy.visible(whole, user) is whole
 
 
+def stored_id(user_id: Any) -> Any:
+    """A user's id as a task has it: a number or a text; anything else, such as a UUID, as its text."""
+    return user_id if user_id is None or type(user_id) in (int, str) else str(user_id)
+
+
 def name_of(policy: AccessPolicy, user_id: Any) -> str:
     """The name of whoever started something, "someone" when nobody knows."""
     return known_name(policy, user_id) or tr("someone")
@@ -219,7 +224,11 @@ def known_name(policy: AccessPolicy, user_id: Any) -> str:
     if time.monotonic() >= until:
         if len(names) >= _NAMES_KEPT:
             names.clear()
-        name = policy.user_name(user_id) or ""
+        try:
+            name = str(policy.user_name(user_id) or "")
+        except Exception:
+            log.exception("The access policy could not name the user %r.", user_id)
+            name = ""
         names[user_id] = (time.monotonic() + _NAMES_FOR, name)
     return name
 

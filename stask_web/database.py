@@ -8,7 +8,7 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -123,12 +123,20 @@ class Database:
         self.engine.dispose(close=False)
 
 
-def open_database(uri: str | None, host_engine: sa.Engine | None, *, sync: str = "normal") -> Database:
+def open_database(
+    uri: str | None,
+    host_engine: sa.Engine | None,
+    *,
+    sync: str = "normal",
+    host_arguments: Mapping[str, Any] | None = None,
+) -> Database:
     """Make our engine.
 
     :param uri: ``STASK_DATABASE_URI``, or None for the host's database.
     :param host_engine: the engine of the host's Flask-SQLAlchemy, if it has one.
     :param sync: SQLite's ``synchronous``: ``"normal"`` or ``"full"``.
+    :param host_arguments: how the host connects to its database beside the URL (its ``connect_args``): certificates,
+        a ``search_path``.
     :raises ConfigError: when there is no database at all, or its URI cannot be read.
     """
     if uri is None and host_engine is None:
@@ -140,7 +148,10 @@ def open_database(uri: str | None, host_engine: sa.Engine | None, *, sync: str =
             engine = host_engine if shared else _memory_engine(url)
             assert engine is not None
             return Database(engine, shared=shared)
-        engine = sa.create_engine(url, **_engine_options(url))
+        options = _engine_options(url)
+        if uri is None:
+            options["connect_args"] = {**options.get("connect_args", {}), **(host_arguments or {})}
+        engine = sa.create_engine(url, **options)
     except sa.exc.ArgumentError as error:
         raise ConfigError(f"STASK_DATABASE_URI cannot be read: {error}") from None
     if engine.dialect.name == "sqlite":

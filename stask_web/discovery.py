@@ -6,8 +6,9 @@ import importlib
 import inspect
 import logging
 import pkgutil
+import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -17,6 +18,9 @@ from .text import clean
 from .worker import TaskInterface
 
 GROUP = "stask.workers"
+#: An identifier is part of addresses and of a column of 100 characters.
+_IDENTIFIER = re.compile(r"[^\W_](?:[\w.-]{0,98}\w)?|_[\w.-]{0,98}\w")
+_ALLOWED = "use letters, digits, '_', '-' and '.', at most 100"
 _log = logging.getLogger(__name__)
 
 
@@ -83,6 +87,9 @@ class Registry:
         if not identifier:
             self._report(class_name(cls), "it has no identifier")
             return False
+        if not _IDENTIFIER.fullmatch(identifier):
+            self._report(class_name(cls), f"its identifier {identifier!r} cannot stand in an address: {_ALLOWED}")
+            return False
         try:
             cls().actions()
         except Exception as error:
@@ -92,30 +99,30 @@ class Registry:
 
     def _candidates(self) -> Iterator[type[Any]]:
         for point in entry_points(group=GROUP):
-            try:
-                loaded = point.load()
-            except Exception as error:
-                self._report(f"{point.name} = {point.value}", _reason(error))
-                continue
+            loaded = self._load(f"{point.name} = {point.value}", point.load)
             yield from _classes_in(loaded) if isinstance(loaded, ModuleType) else [loaded] if _is_worker(loaded) else []
         for package in self._packages:
             for module in self._walk(package):
                 yield from _classes_in(module)
 
-    def _walk(self, package: str) -> Iterator[ModuleType]:
-        root = self._import(package)
-        if root is None:
+    def _walk(self, name: str) -> Iterator[ModuleType]:
+        """A package and all modules below it; a package that cannot be imported hides only what is below itself."""
+        module = self._import(name)
+        if module is None:
             return
-        yield root
-        if hasattr(root, "__path__"):
-            for info in pkgutil.walk_packages(root.__path__, f"{package}.", onerror=lambda name: None):
-                module = self._import(info.name)
-                if module is not None:
-                    yield module
+        yield module
+        for info in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{name}."):
+            if not info.name.endswith(".__main__"):  # a program, not a part of the package
+                yield from self._walk(info.name)
 
     def _import(self, name: str) -> ModuleType | None:
+        found: ModuleType | None = self._load(name, lambda: importlib.import_module(name))
+        return found
+
+    def _load(self, name: str, load: Callable[[], Any]) -> Any:
+        """What there is under a name; None when loading it fails, even by ending the program."""
         try:
-            return importlib.import_module(name)
+            return load()
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise

@@ -273,7 +273,13 @@ def _make_state(app: Flask, settings: Settings, host_db: Any) -> State:
     if host_db is not None:
         with app.app_context():
             host_engine = host_db.engines.get(None)
-    database = open_database(settings.database_uri, host_engine, sync=settings.sqlite_sync)
+    options = dict(getattr(host_db, "_engine_options", {})) | app.config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
+    database = open_database(
+        settings.database_uri,
+        host_engine,
+        sync=settings.sqlite_sync,
+        host_arguments=options.get("connect_args"),
+    )
     if host_db is not None:
         with app.app_context():
             host_db.engines[BIND_KEY] = database.engine
@@ -314,7 +320,8 @@ def _add_to_host(app: Flask, state: State, url_prefix: str) -> None:
     from .cli import stask_group
     from .views import create_blueprint, template_globals
 
-    app.register_blueprint(create_blueprint(state), url_prefix=url_prefix.rstrip("/") or None)
+    prefix = f"/{url_prefix.strip('/')}".rstrip("/")
+    app.register_blueprint(create_blueprint(state), url_prefix=prefix or None)
     app.jinja_env.globals.update(template_globals(state))
     app.cli.add_command(stask_group)
     if state.socketio is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from .text import clean
 from .typed import is_model_class, is_secret_class
@@ -312,6 +313,28 @@ def _fits_html(pattern: Any) -> bool:
     if not isinstance(pattern, str) or not (pattern.startswith("^") and pattern.endswith("$")) or "(?" in pattern:
         return False
     return all(_PLAIN_CLASS.fullmatch(found) for found in re.findall(r"\[(.*?)\]", pattern))
+
+
+def inside(annotation: Any) -> Iterator[Any]:
+    """All that an annotation is made of: itself, its arguments and marks, and the fields of the classes among them."""
+    seen: set[type[Any]] = set()
+    left = [annotation]
+    while left:
+        part = left.pop()
+        if isinstance(part, type):
+            if part in seen:
+                continue
+            seen.add(part)
+        yield part
+        if not isinstance(part, type):
+            left += get_args(part) or get_args(getattr(part, "__value__", None))  # Python 3.12's `type X = ...`
+        else:
+            if is_model_class(part):
+                left += [each for info in part.model_fields.values() for each in (info.annotation, *info.metadata)]
+            elif is_dataclass(part) or hasattr(part, "__required_keys__") or hasattr(part, "_field_defaults"):
+                with suppress(Exception):  # names that only its own module knows
+                    left += get_type_hints(part, include_extras=True).values()
+            left += get_args(part)
 
 
 def without_none(annotation: Any) -> tuple[Any, bool]:

@@ -15,8 +15,11 @@ from .language import mark, tr, trn
 from .options import Field
 from .sentences import sentence
 from .storage import Received
+from .text import clean
+from .typed import is_model
 
-PREVIEW_ROWS = 5
+#: Of an uploaded table: how many rows and columns are shown, and how many characters of a cell.
+PREVIEW_ROWS, PREVIEW_COLUMNS, PREVIEW_SIGNS = 5, 50, 500
 LIST_KINDS = ("multiselect", "files")
 FILE_KINDS = ("file", "files")
 WHOLE_TEXT = ("text", "textarea")
@@ -149,8 +152,9 @@ def preview_of(file: Received) -> Preview | None:
         return None
     try:
         table = read_table(file.path)
+        shown = list(table.header)[:PREVIEW_COLUMNS]
         rows = [
-            [row.values.get(name, "") for name in table.header]
+            [clean(row.values.get(name, ""), PREVIEW_SIGNS) for name in shown]
             for row, _ in zip(table.rows(), range(PREVIEW_ROWS), strict=False)
         ]
     except (STaskError, OSError, ValueError):
@@ -159,7 +163,7 @@ def preview_of(file: Received) -> Preview | None:
     facts = [trn("%(num)s column", "%(num)s columns", columns, num=number(columns)), table.encoding]
     if table.delimiter in _DELIMITERS:
         facts.append(tr(_DELIMITERS[table.delimiter]))
-    return Preview(list(table.header), rows, " · ".join(facts))
+    return Preview([clean(name, PREVIEW_SIGNS) for name in shown], rows, " · ".join(facts))
 
 
 _DELIMITERS = {
@@ -188,8 +192,13 @@ def shown_text(item: Field, value: Any) -> Any:
     if value is None or item.kind in ("secret", "file"):
         return ""
     if item.kind == "json" and not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+        return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
     return next((write(value) for cls, write in _TEXTS if isinstance(value, cls)), str(value))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know, as it does: a model as its fields, all else as its text."""
+    return value.model_dump(mode="json") if is_model(value) else str(value)
 
 
 def holds(conditions: Mapping[str, tuple[str, ...]], fields: Mapping[str, FormField]) -> bool:

@@ -19,13 +19,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from .errors import UploadRefused
+from .fields import inside
 from .formfields import FILE_KINDS, LIST_KINDS, WHOLE_TEXT, FormField, Preview, holds, preview_of, shown_text
 from .language import reader, tr
 from .models import Task
 from .options import ActionSpec, Upload, UploadedPath
 from .sentences import sentence
 from .storage import Received
-from .typed import is_model_class
 from .uploads import For, Uploads
 
 __all__ = ["FormField", "LaunchForm", "Preview", "preview_of", "read_start"]
@@ -330,9 +330,4 @@ def _literals(annotation: Any) -> list[Any]:
 
 
 def _holds_upload(annotation: Any) -> bool:
-    if is_model_class(annotation):
-        infos = annotation.model_fields.values()
-        return any(
-            _holds_upload(info.annotation) or any(isinstance(mark, Upload) for mark in info.metadata) for info in infos
-        )
-    return any(isinstance(part, Upload) or _holds_upload(part) for part in get_args(annotation))
+    return any(isinstance(part, Upload) or part is Upload for part in inside(annotation))

@@ -106,7 +106,9 @@ def user_key(value: Any) -> str:
 
 def to_json(value: Any) -> str:
     """JSON text of a value: paths, dates, decimals and UUIDs as their text; no NUL or lone surrogate inside."""
-    return clean(json.dumps(_storable(value), ensure_ascii=False, default=str, separators=(",", ":"), allow_nan=False))
+    return clean(
+        json.dumps(_storable(value), ensure_ascii=False, default=clean, separators=(",", ":"), allow_nan=False)
+    )
 
 
 def _storable(value: Any) -> Any:

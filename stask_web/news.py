@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
 
@@ -228,6 +228,11 @@ def list_news(state: State, text: str, narrow: Narrow | None = None) -> dict[str
         select = narrow(select)
     ids = listing.newest_ids(state.database, select, limit)
     return {"filter": text, "digest": digest_of(ids)}
+
+
+def list_filter(**values: str | int) -> str:
+    """A filter of :func:`list_news` as its query string."""
+    return urlencode(values)
 
 
 def digest_of(ids: Iterable[int]) -> str:

@@ -19,10 +19,10 @@ from .errors import InvalidOptions
 from .fields import Choices, DryRun, Field, Upload, UploadedPath, first_mark, make_field, marks_of, without_none
 from .sentences import AUTHORS_OWN, SENTENCES, sentence
 from .text import clean
-from .typed import is_model, is_model_class, is_secret
+from .typed import is_model, is_model_class, is_secret, is_secret_class
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, SecretStr
+    from pydantic import BaseModel, SecretBytes, SecretStr
 
 __all__ = [
     "ActionSpec",
@@ -54,6 +54,7 @@ class ActionSpec:
     :param title: for people, e.g. ``"Import products"``.
     :param model: the pydantic model of the options, or None for a plain dict.
     :param dry_run: name of the field annotated with :class:`DryRun`.
+    :param identifier: of the worker, so that a policy that is asked about an action knows whose it is.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ActionSpec:
     timeout: float | None = None
     unique: bool | tuple[str, ...] = False
     dry_run: str | None = None
+    identifier: str = ""
 
     def fields(self) -> list[Field]:
         """The fields of the form, in the model's order, without the dry-run flag."""
@@ -100,11 +102,12 @@ def check_model(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
     from pydantic import ValidationError  # who has a model has loaded it
 
     try:
-        return model.model_validate(dict(data))
+        return model.model_validate(dict(data), by_alias=True, by_name=True)
     except ValidationError as error:
         errors: dict[str, str] = {}
         for item in error.errors():
-            errors.setdefault(_place(item), _sentence(item))
+            place = str(item["loc"][0]) if item["loc"] else ""
+            errors.setdefault(_names(model).get(place, place), _sentence(item))
         raise InvalidOptions(errors) from None
 
 
@@ -116,7 +119,7 @@ def check_deep(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel:
     from pydantic import ValidationError  # who has a model has loaded it
 
     try:
-        checked = model.model_validate(dict(data))
+        checked = model.model_validate(dict(data), by_alias=True, by_name=True)
     except ValidationError as error:
         errors: dict[str, str] = {}
         for item in error.errors():
@@ -163,17 +166,27 @@ def defaults_of(model: type[BaseModel] | None) -> dict[str, Any]:
 
 def guard_secrets(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, with a ``SecretStr`` wherever the model has one: so they are stored sealed."""
-    from pydantic import SecretStr
+    fields = model.model_fields
+    return {
+        name: _guarded(fields[name].annotation, value) if name in fields else value for name, value in values.items()
+    }
 
-    guarded = dict(values)
-    for name, info in model.model_fields.items():
-        annotation, _ = without_none(info.annotation)
-        value = guarded.get(name)
-        if annotation is SecretStr and isinstance(value, str):
-            guarded[name] = SecretStr(value)
-        elif is_model_class(annotation) and isinstance(value, Mapping):
-            guarded[name] = guard_secrets(annotation, value)
-    return guarded
+
+def _guarded(annotation: Any, value: Any) -> Any:
+    """A value with its secrets guarded, by what its annotation says of it and its parts."""
+    annotation, _ = without_none(annotation)
+    if is_secret_class(annotation):
+        from pydantic import SecretStr  # who has such a field has loaded it
+
+        return SecretStr(value) if isinstance(value, str) else value
+    if is_model_class(annotation):
+        return guard_secrets(annotation, value) if isinstance(value, Mapping) else value
+    inner = typing.get_args(annotation)
+    if isinstance(value, Mapping) and len(inner) == 2:
+        return {key: _guarded(inner[1], item) for key, item in value.items()}
+    if isinstance(value, list | tuple) and inner:
+        return [_guarded(inner[0], item) for item in value]
+    return value
 
 
 def dump(options: BaseModel | Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -258,8 +271,11 @@ def _check_choices(model: type[BaseModel], options: BaseModel) -> None:
         raise InvalidOptions(errors)
 
 
-def _place(item: Any) -> str:
-    return str(item["loc"][0]) if item["loc"] else ""
+@cache
+def _names(model: type[BaseModel]) -> dict[str, str]:
+    """Alias of a field -> its name: pydantic tells errors by the alias."""
+    aliases = ((info.validation_alias or info.alias, name) for name, info in model.model_fields.items())
+    return {str(part): name for alias, name in aliases if alias for part in getattr(alias, "choices", None) or [alias]}
 
 
 def _sentence(item: Any) -> str:
@@ -277,12 +293,14 @@ def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
     if value is None or type(value) in _PLAIN:
         return value
     if is_secret(value):
-        found[path] = value.get_secret_value()
+        found[path] = _secret_text(value, path)
         return None
+    if isinstance(value, bytes | bytearray):
+        return _text_of(bytes(value), path)
     if isinstance(value, UploadedPath):
         return {"upload": value.token, "name": value.original_name} if value.token else str(value)
     if isinstance(value, Mapping):
-        items = {str(key): (item, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
+        items = {str(key): (item, f"{path}.{_step(key)}" if path else _step(key)) for key, item in value.items()}
         return {
             key: _open_part(item, at, found)
             for key, (item, at) in items.items()
@@ -299,9 +317,31 @@ def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
     return value if isinstance(value, str | int | float) else str(value)
 
 
-def _keep(secret: SecretStr, path: str, found: dict[str, Any]) -> bool:
-    found[path] = secret.get_secret_value()
+def _keep(secret: SecretStr | SecretBytes, path: str, found: dict[str, Any]) -> bool:
+    found[path] = _secret_text(secret, path)
     return False
+
+
+def _secret_text(secret: Any, path: str) -> str:
+    value = secret.get_secret_value()
+    return _text_of(value, path) if isinstance(value, bytes) else value
+
+
+def _text_of(value: bytes, path: str) -> str:
+    """Bytes as the text that JSON can hold."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise InvalidOptions({path.partition(".")[0]: sentence("bytes_invalid_encoding")}) from None
+
+
+def _step(key: Any) -> str:
+    """A key as a part of a dotted path; its own dots are escaped, as a JSON pointer does it with slashes."""
+    return str(key).replace("~", "~0").replace(".", "~1")
+
+
+def _key(step: str) -> str:
+    return step.replace("~1", ".").replace("~0", "~")
 
 
 def _resolve(value: Any, upload_path: Callable[[str], Path]) -> Any:
@@ -315,7 +355,7 @@ def _resolve(value: Any, upload_path: Callable[[str], Path]) -> Any:
 def put_secrets(values: dict[str, Any], found: Mapping[str, Any]) -> None:
     """Put secrets back where :func:`dump` took them from."""
     for path, secret in found.items():
-        _put(values, path.split("."), secret)
+        _put(values, [_key(step) for step in path.split(".")], secret)
 
 
 def _put(values: Any, path: Sequence[str], secret: Any) -> None:

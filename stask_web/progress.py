@@ -19,6 +19,8 @@ RESERVE = 2.0
 _WINDOW = 15.0
 #: Seconds of measuring without which a rate says nothing.
 _SETTLED = 1.0
+#: The largest number that is stored, and the longest ETA: a hundred years, in seconds.
+MOST, LONGEST = 2**63 - 1, 3_155_760_000.0
 _NOTHING = (None, None, None, None, None)
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -80,6 +82,11 @@ def finite(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _whole(number: float | None) -> int | None:
+    """A number as a column of the database can hold it."""
+    return None if number is None else max(-MOST, min(MOST, int(number)))
 
 
 class Meter:
@@ -193,9 +200,9 @@ class Report:
                 eta = self._meter.eta(processed, total) if eta is None else eta
         return {
             "progress": None if progress is None else int(min(100.0, max(0.0, progress))),
-            "processed": None if processed is None else int(processed),
-            "total": None if total is None else int(total),
-            "eta": None if eta is None else round(eta, 1),
+            "processed": _whole(processed),
+            "total": _whole(total),
+            "eta": None if eta is None else round(min(eta, LONGEST), 1),
             "message": None if self.message is None else clean(self.message, 2000),
         }
 

@@ -19,13 +19,14 @@ from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 
 from .errors import InvalidOptions
-from .fields import Field, label_of, make_field, without_none
+from .fields import Field, inside, label_of, make_field, without_none
 from .formfields import FILE_KINDS, FormField, shown_text
 from .forms import LaunchForm, literal_of
 from .language import tr
 from .options import ActionSpec, check_deep, check_model, defaults_of, dump, guard_secrets
 from .services import Services
 from .state import State
+from .typed import is_secret_class
 from .uploads import Uploads
 from .worker import BaseWorker, merged
 
@@ -308,7 +309,10 @@ class _Nothing:
 
 
 def _of_model(model: type[BaseModel], above: str = "", group: str = "") -> Iterator[Knob]:
-    """The fields of a model, and of the models in it. A file cannot be set on a page."""
+    """The fields of a model, and of the models in it.
+
+    A file cannot be set on a page, nor can a list or the like that holds secrets: it could not be shown.
+    """
     for name, info in model.model_fields.items():
         if (not above and name in _ELSEWHERE) or name.startswith("_"):
             continue
@@ -317,11 +321,15 @@ def _of_model(model: type[BaseModel], above: str = "", group: str = "") -> Itera
             yield from _of_model(annotation, f"{above}{name}.", info.title or label_of(name))
             continue
         field = make_field(name, info)
-        if field.kind in FILE_KINDS:
+        if field.kind in FILE_KINDS or (field.kind != "secret" and _holds_secret(annotation)):
             continue
         show_if = {f"{above}{other}": wanted for other, wanted in field.show_if.items()}
         field = replace(field, name=f"{above}{name}", group=field.group or group, show_if=show_if)
         yield Knob(f"{above}{name}", info, field)
+
+
+def _holds_secret(annotation: Any) -> bool:
+    return any(is_secret_class(part) for part in inside(annotation))
 
 
 def _of_values(values: Mapping[str, Any], above: str = "", group: str = "") -> Iterator[Knob]:

@@ -7,8 +7,11 @@ passed its ``SocketIO`` and the server has threads, and never so many that none 
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial, wraps
 from typing import Any, Literal
 
@@ -30,6 +33,10 @@ MARK = "stask=1"
 THREADS_FOR_PAGES = 16
 SOCKETS_WITHOUT_POOL = 1000
 LISTS_OF_A_CLIENT = 100
+#: Seconds after which a connection is ended and the page makes a new one: who it is and what he may is asked again.
+LIFETIME = 600.0
+#: Seconds between two looks for connections that are so old.
+_SWEEP = 15.0
 TASKS_OF_A_CLIENT = 200
 
 _log = logging.getLogger(__name__)
@@ -84,6 +91,7 @@ class Client:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
+        self.until = time.monotonic() + LIFETIME * random.uniform(0.8, 1.0)  # not all at once
         self.lock = threading.Lock()
         self.tasks: dict[int, bool] = {}
         self.lists: set[str] = set()
@@ -103,6 +111,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
         self._state = state
         self._clients: dict[str, Client] = {}
         self._lock = threading.Lock()
+        self._sweeps = False
         self.relay = Relay(app, self._emit)
 
     # -- coming and going
@@ -115,6 +124,9 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
             if len(self._clients) >= _cap(self._state):
                 raise ConnectionRefusedError("full")
             self._clients[_sid()] = Client(choose_reader())
+            if not self._sweeps:
+                self._sweeps = True
+                self.socketio.start_background_task(self._sweep)
 
     def on_disconnect(self, reason: Any = None) -> None:
         """End all that the connection watched."""
@@ -130,6 +142,20 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
                 self.relay.unwatch_list(text)
             if client.stats:
                 self.relay.unwatch_stats()
+
+    def _sweep(self) -> None:
+        """End old connections, as long as there are any at all."""
+        while True:
+            self.socketio.sleep(_SWEEP)
+            now = time.monotonic()
+            with self._lock:
+                old = [sid for sid, client in self._clients.items() if now >= client.until]
+                if not self._clients:
+                    self._sweeps = False
+                    return
+            for sid in old:
+                with suppress(Exception):  # it has just gone by itself
+                    self.socketio.server.disconnect(sid, namespace=NAMESPACE)
 
     # -- what a page asks
 

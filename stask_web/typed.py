@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, SecretStr
+    from pydantic import BaseModel, SecretBytes, SecretStr
 
 
 def _known(module: str, name: str) -> tuple[type[Any], ...]:
@@ -27,11 +27,15 @@ def is_model_class(value: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(value, type) and issubclass(value, _known("pydantic.main", "BaseModel"))
 
 
-def is_secret_class(value: object) -> TypeGuard[type[SecretStr]]:
-    """Whether a value is the class ``SecretStr`` or one below it."""
-    return isinstance(value, type) and issubclass(value, _known("pydantic.types", "SecretStr"))
+def is_secret_class(value: object) -> TypeGuard[type[SecretStr | SecretBytes]]:
+    """Whether a value is the class ``SecretStr`` or ``SecretBytes``, or one below it."""
+    return isinstance(value, type) and issubclass(value, _secrets())
 
 
-def is_secret(value: object) -> TypeGuard[SecretStr]:
-    """Whether a value is a ``SecretStr``."""
-    return isinstance(value, _known("pydantic.types", "SecretStr"))
+def is_secret(value: object) -> TypeGuard[SecretStr | SecretBytes]:
+    """Whether a value is a ``SecretStr`` or ``SecretBytes``."""
+    return isinstance(value, _secrets())
+
+
+def _secrets() -> tuple[type[Any], ...]:
+    return _known("pydantic.types", "SecretStr") + _known("pydantic.types", "SecretBytes")

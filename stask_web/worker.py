@@ -402,7 +402,7 @@ def _specs(cls: type[Any]) -> dict[str, ActionSpec]:
     for base in reversed(cls.__mro__):
         for name, method in vars(base).items():
             if name.startswith(PREFIX) and callable(getattr(cls, name, None)) and len(name) > len(PREFIX):
-                specs[name[len(PREFIX) :]] = _spec(name, getattr(cls, name) or method)
+                specs[name[len(PREFIX) :]] = _spec(cls, name, getattr(cls, name) or method)
     return specs
 
 
@@ -469,12 +469,13 @@ def update_task(task: Task, changes: Mapping[str, Any]) -> Task:
     return task
 
 
-def _spec(method_name: str, method: Callable[..., Any]) -> ActionSpec:
+def _spec(cls: type[Any], method_name: str, method: Callable[..., Any]) -> ActionSpec:
     facts = dict(getattr(method, _ATTRIBUTE, {}))
     name = method_name[len(PREFIX) :]
     model = options_model(method)
     facts.setdefault("title", name.replace("_", " ").strip().capitalize())
     facts.setdefault("description", _first_paragraph(method.__doc__))
+    facts["identifier"] = str(getattr(cls, "identifier", ""))
     return ActionSpec(name=name, method=method_name, model=model, dry_run=dry_run_field(model), **facts)
 
 

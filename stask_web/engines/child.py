@@ -74,6 +74,7 @@ class Child(Watcher):
         self._told_at = 0.0
         self._acting = False
         self._interrupt: str | None = None
+        self._early: dict[str, Any] | None = None
         self._pid, self._main = os.getpid(), threading.get_ident()
         self._pen: Pen | None = None
         self._tainted = False
@@ -103,6 +104,9 @@ class Child(Watcher):
         self._told = None
         self._pen = run.pen
         self._run = run
+        early = self._early
+        if early is not None and early["token"] == run.claim.token:
+            self._stop(run, early["interrupt"])
         if not self._awake:
             self._awake = True
             os.write(self._alarm, b"!")
@@ -169,8 +173,13 @@ class Child(Watcher):
             self._orphaned()
         run = self._run
         if run is not None and message["token"] == run.claim.token:
-            self._interrupt = message["interrupt"]
-            run.report.interrupt(message["interrupt"])
+            self._stop(run, message["interrupt"])
+        else:
+            self._early = message  # of a task that has not begun yet, or is over
+
+    def _stop(self, run: TaskRun, interrupt: str) -> None:
+        self._interrupt = interrupt
+        run.report.interrupt(interrupt)
 
     def _orphaned(self) -> None:
         """The supervisor is dead: nothing of ours may outlive it."""

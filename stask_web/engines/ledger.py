@@ -22,6 +22,10 @@ __all__ = ["Away", "Ledger", "Reported", "Settled"]
 REST_AFTER = 300
 
 
+class _Tried(Exception):
+    """Ends a transaction that was only tried."""
+
+
 class Reported(NamedTuple):
     """An attempt that has ended and is not yet written.
 
@@ -102,6 +106,22 @@ class Ledger(Line):
             if stats:
                 self.claims.count(cursor, stats)
         return Settled(ended, claims, withdrawn)
+
+    def fits(self, reported: Reported) -> bool:
+        """Whether an outcome can be written; nothing is changed.
+
+        :raises Away: nobody knows.
+        """
+        try:
+            with self.transaction() as cursor:
+                self.batches.end(cursor, [reported[:3]], {})
+                raise _Tried
+        except _Tried:
+            return True
+        except Away:
+            raise
+        except Exception:
+            return False
 
     def note_starts(self, claims: Iterable[Claim]) -> None:
         """Write when tasks that were claimed ahead have begun, and where."""

@@ -104,7 +104,7 @@ class Line:
         except BaseException as error:
             with suppress(Exception):
                 cursor.execute("ROLLBACK")
-            if isinstance(error, self._errors):
+            if isinstance(error, self._errors) and not isinstance(error, self._refusals):
                 raise self._away(error) from error
             raise
 
@@ -192,6 +192,12 @@ class Line:
     @property
     def _errors(self) -> tuple[type[BaseException], ...]:
         return (self._database.engine.dialect.loaded_dbapi.Error, sa.exc.DBAPIError, OSError)
+
+    @property
+    def _refusals(self) -> tuple[type[BaseException], ...]:
+        """What the database says of values that no column holds: to wait would not help."""
+        dbapi = self._database.engine.dialect.loaded_dbapi
+        return (dbapi.DataError, dbapi.IntegrityError)
 
     def _away(self, error: BaseException) -> Away:
         away = Away(error)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .. import stored
 from ..announce import announce_end
 from ..outcomes import CANCELLED, Claim, Ended, Outcome
 from ..state import State
@@ -36,6 +37,13 @@ class _Unsure(NamedTuple):
     unused: list[Claim]
     tokens: set[str]
     since: float
+
+
+def _bare(reported: Reported) -> Reported:
+    """An outcome without all that the action said of it, which cannot be written."""
+    outcome = reported.outcome
+    _log.error("Task %d: its outcome cannot be written as it is: %r", reported.claim.id, outcome)
+    return reported._replace(outcome=Outcome(outcome.kind, stored.NOT_STORED, delay=outcome.delay))
 
 
 class Settler:
@@ -135,7 +143,16 @@ class Settler:
 
     def _settle(self, pids: list[int], more: int) -> None:
         reported, unused = self.reported, self._unused
-        settled = self._ledger.settle(reported, pids, more, unused)
+        try:
+            settled = self._ledger.settle(reported, pids, more, unused)
+        except Away:
+            raise
+        except Exception:
+            # One outcome that no column holds must not keep those of all other tasks.
+            self.reported = [each if self._ledger.fits(each) else _bare(each) for each in reported]
+            if self.reported == reported:
+                raise
+            return
         tokens = {claim.token for claim in settled.claims}
         now = time.monotonic()
         self._unsure = _Unsure(settled, reported, unused, tokens, now)

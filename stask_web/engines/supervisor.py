@@ -394,6 +394,9 @@ class Supervisor:
         busy = len(self._crew.busy())
         self._ledger.beat(concurrency=self._concurrency, busy=busy, stopping=bool(self._signals.stops))
         self._give_back_strays()
+        # To claim from an empty queue costs 0.2 ms. Not done for ten minutes, it costs 1 ms when a task comes at last:
+        # nothing of it is left in the processor's caches.
+        self._settler.wake()
 
     def _give_back_strays(self) -> None:
         """Tasks that the database says are ours and that no child has: a commit whose answer was lost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from contextlib import ExitStack
 from types import TracebackType
@@ -102,12 +103,25 @@ def _outcome(app: Flask, state: State, run: TaskRun, watcher: Watcher) -> Outcom
     try:
         try:
             watcher.acting(True)
-            worker.invoke_action(spec.name, run.task, options)
+            _complete(worker.invoke_action(spec.name, run.task, options))
         finally:
             watcher.acting(False)
     except BaseException as error:
         return _of_error(run, error)
     return _marked(run) or run.finish("completed")
+
+
+def _complete(returned: Any) -> None:
+    """Let what a call has only begun run to its end: an ``async def``.
+
+    :raises TypeError: it is a generator. Nobody takes what it yields, so it would not run at all.
+    """
+    if inspect.iscoroutine(returned):
+        import asyncio  # most sites have no such action
+
+        asyncio.run(returned)
+    elif inspect.isgenerator(returned) or inspect.isasyncgen(returned):
+        raise TypeError(f"{returned.__qualname__} yields. An action runs by itself: write a plain function.")
 
 
 def _prepare(state: State, run: TaskRun) -> tuple[Any, ActionSpec, Any]:
@@ -150,7 +164,9 @@ def _marked(run: TaskRun) -> Outcome | None:
 
 def _of_error(run: TaskRun, error: BaseException) -> Outcome:
     """How an attempt ended that an exception ended."""
-    kind = error.kind if isinstance(error, TaskInterrupt) else run.report.interrupted
+    kind = run.report.interrupted
+    if kind is None and isinstance(error, TaskInterrupt) and error.kind == "cancel":
+        kind = "cancel"  # by the action itself; any other kind says what only its supervisor knows
     if kind == "cancel":
         return run.finish("cancelled")
     if run.outcome is not None:

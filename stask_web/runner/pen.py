@@ -52,8 +52,13 @@ class Pen:
     def log(self, level: str, message: object, context: Mapping[str, Any] | None = None, *, kind: str = "log") -> None:
         """Write one line, of any length."""
         text = self.scrub(clean(message, LONGEST))
-        values = None if context is None else self._scrub_all(dict(context))
-        self.write(self._journal.records(level, text, values, attempt=self.attempt, kind=kind))
+        try:
+            values = None if context is None else self._scrub_all(dict(context))
+            records = self._journal.records(level, text, values, attempt=self.attempt, kind=kind)
+        except (ValueError, TypeError, RecursionError):  # a context that holds itself, or is no mapping
+            values = {"text": self.scrub(clean(context, LONGEST))}
+            records = self._journal.records(level, text, values, attempt=self.attempt, kind=kind)
+        self.write(records)
 
     def lines(self, texts: Iterable[str]) -> None:
         """Write captured output, line by line."""

@@ -104,12 +104,14 @@ class TaskRun:
         self._close_refused()
         shown = self.report.snapshot()
         progress = 100 if kind == "completed" else shown["progress"]
+        files = self._files(result)
+        is_there = any(file["kind"] == "result" for file in files)
         return Outcome(
             kind,
             self.pen.scrub(clean(message or "", 4000)),
             None if error is None else self.pen.scrub(clean(error, 4000)),
-            result,
-            self._files(result),
+            result if is_there else None,
+            files or None,
             progress,
             shown["processed"],
             shown["total"],
@@ -147,6 +149,8 @@ class TaskRun:
                 f"The result {path.name!r} lies outside of the results. "
                 f"Write it to self.result_path(task, {path.name!r}), or name its folder in STASK_RESULT_ROOTS."
             )
+        if clean(path) != str(path):
+            raise ResultRefused(f"The name of the result {clean(path.name)!r} is not UTF-8, so it cannot be stored.")
         if not path.is_file():
             raise ResultRefused(f"The result {path.name!r} was not written.")
         return str(path)
@@ -168,9 +172,13 @@ class TaskRun:
 
     def _close_refused(self) -> None:
         if self._refused is not None:
-            self._refused.close()
+            try:
+                self._refused.close()
+            except OSError as error:
+                self.pen.log("warning", f"The last refused rows could not be written: {error.strerror or error}")
 
-    def _files(self, result: str | None) -> list[dict[str, Any]] | None:
+    def _files(self, result: str | None) -> list[dict[str, Any]]:
+        """What was made, as far as it is still there: an action may have removed its result after it named it."""
         found: dict[str, str] = {}
         if result is not None:
             found[result] = "result"
@@ -182,10 +190,17 @@ class TaskRun:
         files = []
         for path_text, kind in found.items():
             path = Path(path_text)
-            size = path.stat().st_size
-            digest = {"sha256": _digest(path)} if size <= DIGEST_LIMIT else {}
+            if clean(path_text) != path_text:
+                self.pen.log("warning", f"The file {clean(path.name)!r} is not kept: its name is not UTF-8.")
+                continue
+            try:
+                size = path.stat().st_size
+                digest = {"sha256": _digest(path)} if size <= DIGEST_LIMIT else {}
+            except OSError as error:
+                self.pen.log("warning", f"The file {path.name!r} cannot be read any more: {error.strerror or error}")
+                continue
             files.append({"name": path.name, "path": path_text, "size": size, "kind": kind, **digest})
-        return files or None
+        return files
 
 
 def _digest(path: Path) -> str:

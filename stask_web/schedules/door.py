@@ -51,8 +51,10 @@ class Schedules:
 
         :raises ScheduleNotFound: names the id.
         """
-        with self.state.database.session() as session:
-            found = session.get(Schedule, schedule_id)
+        found = None
+        if 0 < schedule_id < 2**63:
+            with self.state.database.session() as session:
+                found = session.get(Schedule, schedule_id)
         if found is None:
             raise ScheduleNotFound(f"There is no schedule {schedule_id}.")
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
+from flask import Blueprint, Response, abort, current_app, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import TablesMissing
@@ -25,10 +25,12 @@ _POLICY = (
 
 def register(bp: Blueprint) -> None:
     """Bind the checks to our blueprint only."""
+    bp.before_request(_check_address)
     bp.before_request(_limit_body)
     bp.before_request(_check_tables)
     bp.before_request(_check_user)
     bp.before_request(_check_token)
+    bp.before_request(_check_form)
     bp.after_request(_protect)
 
 
@@ -37,6 +39,24 @@ def csrf_token() -> str:
     from flask_wtf.csrf import generate_csrf  # processes without pages need none of it
 
     return str(generate_csrf())
+
+
+def _check_address() -> None:
+    """No text of a database holds a NUL, PostgreSQL even refuses to look for one: nothing has such an address."""
+    if "\0" in request.path:
+        abort(404)
+    request.args = _without_nul(request.args)
+
+
+def _check_form() -> None:
+    if request.method in _UNSAFE and request.form:
+        request.form = _without_nul(request.form)
+
+
+def _without_nul(sent: Any) -> Any:
+    if not any("\0" in value for _, value in sent.items(multi=True)):
+        return sent
+    return type(sent)([(name, value.replace("\0", "")) for name, value in sent.items(multi=True)])
 
 
 def _limit_body() -> None:

@@ -60,10 +60,9 @@ def dashboard() -> ResponseReturnValue:
     counts = counts_of(state, person)
     recent = _recent(state)
     if wants_json():
-        records = worker_records(state.database, active_only=True)
-        return jsonify(
-            counts=counts, workers=[record.identifier for record in records], recent=[t.json for t in recent["tasks"]]
-        )
+        known = worker_records(state.database, active_only=True)
+        shown = [record.identifier for record in known if person.may("view", record.worker_class or record)]
+        return jsonify(counts=counts, workers=shown, recent=[t.json for t in recent["tasks"]])
     find = request.args.get("find", "").strip()
     known = worker_records(state.database)
     records = [record for record in known if record.active]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
@@ -54,7 +55,8 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
     form = _form(identifier, spec)
     body = _body()
     form_key = _reserved(body, FORM_KEY)[:_KEY_LENGTH] or secrets.token_urlsafe(24)
-    known = _launched(state, form_key)
+    once = _key_of(form_key, identifier, spec.name)
+    known = _launched(state, once)
     if known is not None:
         return _started(known)
     values = form.read(request.form, request.files) if body is None else form.read_json(body)
@@ -74,7 +76,7 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
         if body is None and confirm.must_ask(form, check_only=bool(request.form.get(CHECK))):
             return confirm.question(state, form, values, _post_url(form), form_key)
         task = state.tasks.create(
-            identifier, spec.name, values, form.priority, visitor().id, start_at=start_at, form_key=form_key
+            identifier, spec.name, values, form.priority, visitor().id, start_at=start_at, form_key=once
         )
     except InvalidOptions as error:
         form.take_errors(error.errors)
@@ -267,6 +269,12 @@ def _start_at(form: LaunchForm, text: str, zone: str) -> datetime | None:
 
 
 # -- how often
+
+
+def _key_of(form_key: str, identifier: str, action: str) -> str:
+    """The key of a form as it is stored: whatever a browser sends, another person or action has another key."""
+    whole = json.dumps([form_key, user_key(visitor().id), identifier, action])
+    return hashlib.sha256(whole.encode()).hexdigest()
 
 
 def _launched(state: State, form_key: str) -> Task | None:

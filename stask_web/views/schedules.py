@@ -79,6 +79,8 @@ def _list(state: State, person: Visitor, rows: list[ScheduleRow], identifier: st
     add_tasks(state, shown)
     params = {name: value for name, value in (("q", q), ("worker", worker), ("show", args.get("show"))) if value}
 
+    live = news.list_filter(worker=identifier, limit=SIZE) if identifier else LIVE
+
     def address(**changes: Any) -> str:
         return _address(identifier, **{**params, **changes})
 
@@ -97,8 +99,8 @@ def _list(state: State, person: Visitor, rows: list[ScheduleRow], identifier: st
         "workers": sorted({(row.worker, row.schedule.identifier) for row in rows}),
         "newer": address(page=number - 1) if 1 < number else None,
         "older": address(page=number + 1) if number < last else None,
-        "list_filter": LIVE if not identifier else f"worker={identifier}&limit=25",
-        "digest": news.list_news(state, LIVE if not identifier else f"worker={identifier}&limit=25")["digest"],
+        "list_filter": live,
+        "digest": news.list_news(state, live)["digest"],
         "list_url": address(page=number),
         "offers": offers(state, person, identifier) if identifier or not rows else [],
     }

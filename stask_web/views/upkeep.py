@@ -15,6 +15,7 @@ from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import tally, vitals
+from ..errors import InvalidOptions
 from ..formatting import number
 from ..language import mark, tr, trn
 from ..queries import live_processes
@@ -134,7 +135,7 @@ def clean_act() -> ResponseReturnValue:
     """Delete for a few seconds, then say what is left. A form is asked first; a program that posts has decided."""
     need("manage_workers")
     state = current_state()
-    old = Old.read(request.form, state)
+    old = Old.read(_sent(), state)
     if old.errors:
         return _refused(old)
     if not wants_json() and not request.form.get("sure"):
@@ -149,6 +150,16 @@ def clean_act() -> ResponseReturnValue:
     if left.n:
         return redirect(url_for("stask.clean", days=old.days, status=old.status or None), 303)
     return redirect(url_for("stask.system"), 303)
+
+
+def _sent() -> Mapping[str, str]:
+    """What a form says, or a JSON object."""
+    if not request.is_json:
+        return request.form
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise InvalidOptions({"": tr("Send a JSON object.")})
+    return {str(name): str(value) for name, value in body.items() if value is not None}
 
 
 def _deleted(deleted: int, left: Any) -> str:

@@ -13,7 +13,7 @@ from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
 from .. import news
-from ..access import AccessPolicy, name_of, sees_all
+from ..access import AccessPolicy, name_of, sees_all, stored_id
 from ..formatting import action_spec
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
@@ -36,7 +36,7 @@ class Visitor:
     def __init__(self, policy: AccessPolicy, user: Any) -> None:
         self.policy = policy
         self.user = user
-        self.id = policy.user_id(user)
+        self.id = stored_id(policy.user_id(user))
 
     def may(self, permission: str, target: Any = None) -> bool:
         """Whether he may do that to the target."""

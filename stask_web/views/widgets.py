@@ -109,7 +109,7 @@ class Widget:
     @property
     def list_filter(self) -> str:
         """What tells the page that there is a new task of this worker."""
-        return f"worker={self.identifier}&limit=1"
+        return news.list_filter(worker=self.identifier, limit=1)
 
 
 def widgets(state: State, records: Sequence[WorkerRecord], section: str = "dashboard") -> list[Widget]:

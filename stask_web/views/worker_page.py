@@ -66,14 +66,14 @@ def worker(identifier: str) -> ResponseReturnValue:
     newest = _newest(state, identifier)
     context: dict[str, Any] = {
         "identifier": identifier,
-        "newest_filter": f"worker={identifier}&limit=1",
+        "newest_filter": news.list_filter(worker=identifier, limit=1),
         "newest_digest": news.digest_of(task.id for task in newest[:1]),
     }
     if part == "actions":
         return render("workers/_actions.html", "workers", cards=action_cards(state, record), **context)
     context |= {
         "tasks": show_all(state, newest),
-        "list_filter": f"worker={identifier}&limit={HISTORY}",
+        "list_filter": news.list_filter(worker=identifier, limit=HISTORY),
         "digest": news.digest_of(task.id for task in newest),
     }
     if part == "history":

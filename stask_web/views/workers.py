@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from .. import news
 from ..discovery import Broken
+from ..errors import InvalidOptions
 from ..formatting import action_specs_of, number
 from ..language import tr, trn
 from ..models import Task, WorkerRecord
@@ -64,9 +65,9 @@ def workers() -> ResponseReturnValue:
     every = _visible(state, person)
     q, scope = request.args.get("q", "").strip()[:200], request.args.get("scope", "")
     found = [record for record in every if _matches(state, record, q, scope)]
-    counts = worker_counts(state.database)
+    counts = _counts(state)
     if wants_json():
-        return jsonify(workers=with_numbers(state, found, counts))
+        return jsonify(workers=with_numbers(state, found))
     context = {
         "rows": _rows(state, person, found, counts),
         "is_filtered": bool(q or scope),
@@ -94,7 +95,7 @@ def workers() -> ResponseReturnValue:
 def row_part(record: WorkerRecord) -> str:
     """The row of one worker alone."""
     state = current_state()
-    [row] = _rows(state, visitor(), [record], worker_counts(state.database))
+    [row] = _rows(state, visitor(), [record], _counts(state))
     return render("workers/_row.html", "workers", row=row, record=record)
 
 
@@ -172,12 +173,10 @@ def clean_orphaned() -> ResponseReturnValue:
     """Forget workers whose class is gone: those that the question named, or as JSON without names all of them."""
     need("manage_workers")
     state = current_state()
-    body = request.get_json(silent=True) if request.is_json else None
-    named = body.get("identifiers") if isinstance(body, dict) else request.form.getlist("identifier")
+    named = _named_orphans()
     if not named and not wants_json():
         return redirect(url_for("stask.orphaned"), 303)
-    only = {str(name) for name in named} if isinstance(named, list) and named else None
-    count = state.roster.clean_orphaned(only)
+    count = state.roster.clean_orphaned(named)
     if count:
         words = trn(
             "%(num)s worker was forgotten. Its tasks stay in the history.",
@@ -191,6 +190,19 @@ def clean_orphaned() -> ResponseReturnValue:
         return jsonify(message=words, count=count)
     leave_notice(words)
     return redirect(url_for("stask.workers"), 303)
+
+
+def _named_orphans() -> list[str] | None:
+    """The identifiers that were sent; None when a program named none, which means all."""
+    if not request.is_json:
+        return request.form.getlist("identifier") or None
+    body = request.get_json(silent=True)
+    named = body.get("identifiers") if isinstance(body, dict) else None
+    if isinstance(body, dict) and "identifiers" not in body:
+        return None
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise InvalidOptions({"identifiers": tr("Send a list of identifiers.")})
+    return named
 
 
 def _answer(state: State, words: str, records: Sequence[WorkerRecord]) -> ResponseReturnValue:
@@ -234,7 +246,9 @@ def _matches(state: State, record: WorkerRecord, q: str, scope: str) -> bool:
     return all(word in text for word in q.casefold().split())
 
 
-def _rows(state: State, person: Visitor, records: list[WorkerRecord], counts: dict[str, WorkerCounts]) -> list[Row]:
+def _rows(
+    state: State, person: Visitor, records: list[WorkerRecord], counts: dict[str, WorkerCounts] | None
+) -> list[Row]:
     last = _last(state, records)
     rows = []
     for record in records:
@@ -246,15 +260,20 @@ def _rows(state: State, person: Visitor, records: list[WorkerRecord], counts: di
                 cls,
                 Markup(record.icon),
                 broken_module(record, state.registry.broken) if may_know else None,
-                _links(record, counts.get(record.identifier)),
+                _links(record, counts) if counts is not None else [],
                 last.get(record.identifier),
             )
         )
     return rows
 
 
-def _links(record: WorkerRecord, counts: WorkerCounts | None) -> list[CountLink]:
-    n = counts or WorkerCounts(0, 0, 0, 0, whole=True)
+def _counts(state: State) -> dict[str, WorkerCounts] | None:
+    """How many tasks each worker has; None for who may not see all of them."""
+    return worker_counts(state.database) if visitor().sees_all else None
+
+
+def _links(record: WorkerRecord, counts: dict[str, WorkerCounts]) -> list[CountLink]:
+    n = counts.get(record.identifier) or WorkerCounts(0, 0, 0, 0, whole=True)
     waiting = f"{number(n.waiting)}" if n.whole else f"{number(n.waiting)}+"
     shown = (
         (tr("Waiting"), waiting, n.waiting, "pending", ""),
@@ -282,20 +301,17 @@ def _unregistered(state: State) -> int:
     return len(state.registry.classes().keys() - {record.identifier for record in worker_records(state.database)})
 
 
-def with_numbers(
-    state: State, records: list[WorkerRecord], counts: dict[str, WorkerCounts] | None = None
-) -> list[dict[str, Any]]:
+def with_numbers(state: State, records: list[WorkerRecord]) -> list[dict[str, Any]]:
     """Workers as JSON, with how many tasks they have and which was the last."""
-    known = worker_counts(state.database) if counts is None else counts
-    last = _last(state, records)
-    return [worker_json(record) | _numbers(record, known, last) for record in records]
+    counts, last = _counts(state), _last(state, records)
+    return [worker_json(record) | _numbers(record, counts, last) for record in records]
 
 
-def _numbers(record: WorkerRecord, counts: dict[str, WorkerCounts], last: dict[str, Shown]) -> dict[str, Any]:
-    n = counts.get(record.identifier) or WorkerCounts(0, 0, 0, 0, whole=True)
+def _numbers(record: WorkerRecord, counts: dict[str, WorkerCounts] | None, last: dict[str, Shown]) -> dict[str, Any]:
+    n = counts.get(record.identifier, WorkerCounts(0, 0, 0, 0, whole=True)) if counts is not None else None
     shown = last.get(record.identifier)
     return {
-        "counts": {"pending": n.waiting, "running": n.running, "completed": n.completed, "failed": n.failed},
+        "counts": n and {"pending": n.waiting, "running": n.running, "completed": n.completed, "failed": n.failed},
         "last_task": shown.id if shown else None,
     }
 

@@ -5,6 +5,7 @@ Actions tell what they do by files in a folder, so that tests wait for events.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import multiprocessing
@@ -13,13 +14,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from stask_web import BaseWorker, STask, TaskFailed
+from stask_web import BaseWorker, STask, TaskFailed, TaskInterrupt
 
 db = SQLAlchemy()
 
@@ -170,6 +172,49 @@ class Faulty(BaseWorker):
     def task_flood(self, task: Any, options: Any) -> None:
         for _ in range(options["lines"]):
             os.write(1, b"x" * options["length"] + b"\n")
+
+    def task_interrupts(self, task: Any, options: Any) -> None:
+        """Says that it was interrupted, which nobody has done."""
+        note(options, "ran", str(task.id))
+        raise TaskInterrupt(options["kind"])
+
+    def task_infinite(self, task: Any, options: Any) -> None:
+        self.push_progress(task, processed=10**30, total=10**31, eta=1e300)
+
+    def task_unfit(self, task: Any, options: Any) -> None:
+        """Leaves what no column of a database holds."""
+        task._run.warnings = 2**70
+
+    def task_vanish(self, task: Any, options: Any) -> None:
+        path = self.result_path(task, "gone.csv")
+        path.write_text("a\n")
+        self.mark_finished(task, result=path, message="Made a file")
+        path.unlink()
+
+    def task_odd_names(self, task: Any, options: Any) -> None:
+        """A file whose name is not UTF-8, and contexts that are no JSON."""
+        self.result_path(task, "good.csv").write_text("a\n")
+        folder = os.fsencode(self.result_path(task, "good.csv").parent)
+        with open(folder + b"/\xff\xfe.csv", "w", encoding="utf-8") as file:
+            file.write("a\n")
+        ring: dict[Any, Any] = {}
+        ring["self"] = ring
+        for number, context in enumerate(({(1, 2): Unspeakable()}, ring, [1, 2]), 1):
+            self.log(task, "info", f"odd {number}", context)  # type: ignore[arg-type]
+
+    def task_odd_result(self, task: Any, options: Any) -> None:
+        folder = os.fsencode(self.result_path(task, "x").parent)
+        path = folder + b"/\xff\xfe.csv"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("a\n")
+        self.mark_finished(task, result=os.fsdecode(path))
+
+    async def task_coroutine(self, task: Any, options: Any) -> None:
+        await asyncio.sleep(0)
+        note(options, "ran", str(task.id))
+
+    def task_yields(self, task: Any, options: Any) -> Iterator[int]:
+        yield 1
 
 
 class Unspeakable(Exception):

@@ -99,3 +99,67 @@ def test_refused_rows_are_counted_and_come_as_a_file(site: Site) -> None:
         assert lines.read().splitlines() == [
             "number,reason,line", "3,it is a seventh,4", "10,it is a seventh,11", "17,it is a seventh,18",
         ]  # fmt: skip
+
+
+def test_an_action_may_cancel_itself(site: Site) -> None:
+    site.start(concurrency=1)
+    done = site.wait(site.create("interrupts", kind="cancel"))
+    assert (done.status, done.attempts) == (Status.CANCELLED, 1)
+
+
+@pytest.mark.parametrize("kind", ["drain", "timeout"])
+def test_an_interrupt_that_nobody_asked_for_is_an_error_of_the_program(site: Site, kind: str) -> None:
+    site.start(concurrency=1)
+    task = site.create("interrupts", kind=kind)
+    done = site.wait(task)
+    assert (done.status, done.attempts) == (Status.FAILED, 3)
+    assert [attempt.outcome for attempt in site.attempts(task)] == ["error"] * 3
+
+
+def test_numbers_that_no_column_holds_are_cut_and_stop_nobody(site: Site) -> None:
+    site.start(concurrency=1)
+    first, second = site.create("infinite"), site.create("nothing")
+    done = site.wait(first)
+    assert (done.status, done.processed, done.total) == (Status.COMPLETED, 2**63 - 1, 2**63 - 1)
+    assert site.wait(second).status == Status.COMPLETED
+
+
+def test_an_outcome_that_cannot_be_written_keeps_no_other(site: Site) -> None:
+    first, second = site.create("unfit"), site.create("nothing")
+    site.start(concurrency=2)
+    done = site.wait(first)
+    assert (done.status, done.warnings) == (Status.COMPLETED, 0)
+    assert done.message == "What it said of its end could not be stored."
+    assert site.wait(second).status == Status.COMPLETED
+    assert [attempt.outcome for attempt in site.attempts(second)] == ["completed"]
+
+
+def test_a_result_that_is_gone_again_is_none_and_the_task_ran_once(site: Site) -> None:
+    site.start(concurrency=1)
+    task = site.create("vanish")
+    done = site.wait(task)
+    assert (done.status, done.message, done.result, done.files) == (Status.COMPLETED, "Made a file", None, None)
+    assert len(site.attempts(task)) == 1
+    assert any("'gone.csv' cannot be read any more" in line for line in site.log(task))
+
+
+def test_names_and_contexts_that_cannot_be_stored_stop_nobody(site: Site) -> None:
+    site.start(concurrency=1)
+    task, other = site.create("odd_names"), site.create("odd_result")
+    done = site.wait(task)
+    assert done.status == Status.COMPLETED
+    assert [file["name"] for file in done.files or []] == ["good.csv"]
+    assert any("is not kept: its name is not UTF-8" in line for line in site.log(task))
+    assert [line for line in site.log(task) if line.startswith("odd")] == ["odd 1", "odd 2", "odd 3"]
+    refused = site.wait(other)
+    assert refused.status == Status.FAILED
+    assert "is not UTF-8" in refused.message
+
+
+def test_an_async_action_runs_to_its_end_and_one_that_yields_says_so(site: Site) -> None:
+    site.start(concurrency=1)
+    task, other = site.create("coroutine"), site.create("yields")
+    assert site.wait(task).status == Status.COMPLETED
+    assert site.notes("ran") == [str(task)]
+    assert site.wait(other).status == Status.FAILED
+    assert any("task_yields yields" in line for line in site.log(other))

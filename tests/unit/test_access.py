@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from stask_web import AccessPolicy, RolePolicy
-from stask_web.access import PERMISSIONS, CallablePolicy, load_policy
+from stask_web import AccessPolicy, BaseWorker, RolePolicy
+from stask_web.access import PERMISSIONS, CallablePolicy, known_name, load_policy
 from stask_web.errors import ConfigError
 from stask_web.models import Task
+from stask_web.worker import action_specs
 
 VIEWER = {"view", "view_log", "download"}
 OPERATOR = VIEWER | {"launch", "cancel", "retry", "view_options"}
@@ -143,3 +145,29 @@ def test_the_way_to_sign_in() -> None:
         assert AccessPolicy().login_url("/stask/") is None
         app.config["STASK_LOGIN_URL"] = "/enter?x=1"
         assert AccessPolicy().login_url("/stask/?a=b") == "/enter?x=1&next=%2Fstask%2F%3Fa%3Db"
+
+
+def test_a_policy_that_cannot_name_people_leaves_them_unnamed(caplog: pytest.LogCaptureFixture) -> None:
+    class Strict(RolePolicy):
+        def user_name(self, user_id: Any) -> str | None:
+            return str(int(user_id))
+
+    assert known_name(Strict(), "cron") == ""
+    assert "could not name" in caplog.text
+    assert known_name(Strict(), "7") == "7"
+
+
+def test_own_only_knows_ones_own_by_any_kind_of_id() -> None:
+    policy, number = RolePolicy(own_only=True), UUID(int=7)
+    someone = SimpleNamespace(id=number, role="operator")
+    assert policy.may(someone, "view", Task(started_by=str(number)))
+    assert not policy.may(someone, "view", Task(started_by=str(UUID(int=8))))
+
+
+def test_a_policy_that_is_asked_about_an_action_knows_whose_it_is() -> None:
+    class Shop(BaseWorker):
+        identifier = "shop"
+
+        def task_sell(self, task: Any, options: Any) -> None: ...
+
+    assert action_specs(Shop)["sell"].identifier == "shop"

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, Field, SecretBytes, SecretStr
+from typing_extensions import TypedDict
 
 from stask_web import BaseWorker, Choices, DryRun, Upload, UploadedPath
 from stask_web.errors import InvalidOptions
-from stask_web.options import dump, load, tokens, validate
+from stask_web.fields import inside
+from stask_web.options import dump, guard_secrets, load, tokens, validate
 from stask_web.worker import action_specs
 
 
@@ -134,3 +136,91 @@ def test_an_option_that_is_no_longer_valid_is_named() -> None:
     with pytest.raises(InvalidOptions) as caught:
         load(SPEC, {"name": "Ann", "size": "xxl"}, {}, Path)
     assert "size" in caught.value.errors
+
+
+class Aliased(BaseModel):
+    size: int = Field(3, alias="theSize", ge=1)
+    colour: str = Field("red", validation_alias=AliasChoices("colours", "tint"))
+    raw: bytes = b"x"
+    key: SecretBytes = SecretBytes(b"none")
+
+
+class AliasedWorker(BaseWorker):
+    identifier = "aliased"
+
+    def task_go(self, task: Any, options: Aliased) -> None: ...
+
+
+ALIASED = action_specs(AliasedWorker)["go"]
+
+
+def test_an_option_with_an_alias_goes_by_its_name_and_its_alias() -> None:
+    for data in ({"size": 7, "colour": "blue"}, {"theSize": 7, "tint": "blue"}):
+        options: Any = validate(ALIASED, data)
+        assert (options.size, options.colour) == (7, "blue")
+        again: Any = load(ALIASED, *dump(options), upload_path=Path)
+        assert (again.size, again.colour) == (7, "blue")
+    with pytest.raises(InvalidOptions) as caught:
+        validate(ALIASED, {"size": 0})
+    assert caught.value.errors.keys() == {"size"}
+
+
+def test_bytes_are_kept_as_text_and_secret_ones_apart() -> None:
+    options: Any = validate(ALIASED, {"raw": "ключ".encode(), "key": b"s3cret"})
+    meta, secrets = dump(options)
+    assert meta["raw"] == "ключ" and secrets == {"key": "s3cret"}
+    again: Any = load(ALIASED, meta, secrets, upload_path=Path)
+    assert (again.raw, again.key.get_secret_value()) == ("ключ".encode(), b"s3cret")
+    with pytest.raises(InvalidOptions):
+        dump(validate(ALIASED, {"raw": b"\xff\xfe"}))
+
+
+class Vault(BaseModel):
+    names: dict[str, SecretStr] = {}
+
+
+class VaultWorker(BaseWorker):
+    identifier = "vault"
+
+    def task_open(self, task: Any, options: Vault) -> None: ...
+
+
+def test_secrets_under_names_with_dots_come_back_to_their_place() -> None:
+    spec = action_specs(VaultWorker)["open"]
+    given = {"a.b": "one", "a~b": "two", "a": "three"}
+    again: Any = load(spec, *dump(validate(spec, {"names": given})), upload_path=Path)
+    assert {name: secret.get_secret_value() for name, secret in again.names.items()} == given
+
+
+class Inner(BaseModel):
+    token: SecretStr
+
+
+class Deep(BaseModel):
+    tokens: list[SecretStr] = []
+    named: dict[str, SecretStr] = {}
+    inner: list[Inner] = []
+    maybe: list[SecretStr] | None = None
+
+
+def test_secrets_in_lists_and_dicts_are_guarded() -> None:
+    plain = {"tokens": ["t1"], "named": {"a": "t2"}, "inner": [{"token": "t3"}], "maybe": ["t4"]}
+    meta, secrets = dump(guard_secrets(Deep, plain))
+    assert sorted(secrets.values()) == ["t1", "t2", "t3", "t4"]
+    assert "t1" not in str(meta) and "t4" not in str(meta)
+
+
+class Node(BaseModel):
+    """A model that holds itself."""
+
+    children: list[Node] = []
+    note: str = ""
+
+
+class Parcel(TypedDict):
+    paper: Annotated[Path, Upload(".pdf")]
+
+
+def test_what_an_annotation_is_made_of_is_found_once_and_everywhere() -> None:
+    assert list(inside(list[Node])).count(Node) == 1
+    assert any(isinstance(part, Upload) for part in inside(dict[str, list[Parcel]]))

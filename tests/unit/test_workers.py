@@ -135,3 +135,26 @@ def test_an_action_says_its_words_or_they_come_from_its_name() -> None:
     assert (specs["build_all"].title, specs["build_all"].description) == ("Build all", "Build every report.")
     with pytest.raises(ValueError, match="max_attempts"):
         action(max_attempts=0)
+
+
+def test_a_package_that_ends_the_program_and_names_that_fit_no_address_stop_no_other(
+    tmp_path: Path, package: str
+) -> None:
+    folder = tmp_path / "packages" / package
+    for name, text in {
+        "leaves/__init__.py": "raise SystemExit(3)\n",
+        "__main__.py": "raise SystemExit('a program')\n",
+        "below/__init__.py": "",
+        "below/deep.py": GOOD.replace("{n}", "2"),
+        "slash.py": GOOD.replace("{n}", "3").replace("mail3", "ma/il"),
+        "long.py": GOOD.replace("{n}", "4").replace("mail4", "m" * 101),
+    }.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    host = make(tmp_path, package)
+    with host.app.app_context():
+        assert sorted(host.state.registry.classes()) == ["mail", "mail2"]
+        reasons = {item.name.removeprefix(f"{package}."): item.reason for item in host.state.registry.broken}
+    assert reasons["leaves"].startswith("SystemExit: 3")
+    assert "cannot stand in an address" in reasons["slash:Mail"] and "long:Mail" in reasons
+    assert "__main__" not in reasons

@@ -14,7 +14,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy.exc import OperationalError
 
-from stask_web import STask
+from stask_web import RolePolicy, STask
 from stask_web.status import Status
 
 from .conftest import JSON, HeaderPolicy, Site
@@ -254,3 +254,28 @@ def test_every_error_page_has_its_words(site: Site, viewer: FlaskClient) -> None
         assert 'href="/stask/"' in html
     assert viewer.get("/stask/tasks/1", headers={"Accept": "*/*"}).mimetype == "text/html"
     assert site.get(1).status == Status.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "path", ["/tasks?q=%00a", "/tasks?worker=%00", "/statistics?worker=%00", "/live?list=worker%3D%00", "/"]
+)
+def test_a_nul_in_an_address_is_left_out(site: Site, path: str) -> None:
+    assert site.client("admin").get(f"/stask{path}", follow_redirects=True).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/workers/%00", "/uploads/%00/finish"])
+def test_nothing_has_an_address_with_a_nul(site: Site, path: str) -> None:
+    assert site.client("admin").get(f"/stask{path}").status_code == 404
+
+
+def test_an_id_that_no_column_holds_is_nobodys(site: Site) -> None:
+    for path in ("schedules", "tasks"):
+        assert site.client("admin").get(f"/stask/{path}/{10**23}").status_code == 404
+
+
+def test_a_prefix_may_be_written_without_slashes(tmp_path: Path) -> None:
+    for prefix, path in (("jobs", "/jobs/health"), ("/a/b/", "/a/b/health"), ("/", "/health")):
+        app = Flask("host", instance_path=str(tmp_path))
+        app.config.update(SECRET_KEY="x", STASK_DATABASE_URI=f"sqlite:///{tmp_path / 'a.db'}")
+        STask(app, access=RolePolicy(), url_prefix=prefix)
+        assert app.test_client().get(path).status_code in (200, 503)

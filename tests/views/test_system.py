@@ -338,3 +338,12 @@ def test_the_part_that_changes_comes_alone(site: Site, admin: FlaskClient) -> No
     part = admin.get("/stask/system?partial=1&part=now").text
     assert "<html" not in part
     assert "Queue" in part
+
+
+def test_a_program_says_in_json_what_to_delete(site: Site, admin: FlaskClient) -> None:
+    kept = old(site, 3)
+    answer = admin.post("/stask/tasks/clean", json={"days": 5000, "status": "failed"}, headers=JSON)
+    assert answer.get_json()["deleted"] == 0
+    assert [site.get(task_id).id for task_id in kept] == kept
+    assert admin.post("/stask/tasks/clean", json=[30], headers=JSON).status_code == 422
+    assert admin.post("/stask/tasks/clean", json={"days": "many"}, headers=JSON).status_code == 422

@@ -265,3 +265,27 @@ def test_the_list_alone_is_one_element(admin: FlaskClient) -> None:
     part = admin.get("/stask/workers?partial=1&part=list&scope=shop").get_data(as_text=True).strip()
     assert part.startswith('<div class="card" id="workers-list"')
     assert "/stask/workers?scope=shop&amp;part=list" in part.split(">")[0]
+
+
+def test_a_program_that_names_no_orphan_forgets_none(site: Site, admin: FlaskClient) -> None:
+    lose(site, Another)
+    path = "/stask/workers/clean-orphaned"
+    assert admin.post(path, json={"identifiers": []}, headers=JSON).get_json()["count"] == 0
+    assert admin.post(path, json={"identifiers": "another"}, headers=JSON).status_code == 422
+    assert site.state.roster.get("another") is not None
+    assert admin.post(path, json={}, headers=JSON).get_json()["count"] == 1
+
+
+def test_who_sees_only_his_own_gets_no_counts_of_everybodys(own_site: Site) -> None:
+    site = own_site
+    site.ended()
+    answer = site.client("other").get("/stask/workers", headers=JSON).get_json()
+    assert [worker["counts"] for worker in answer["workers"]] == [None]
+    assert "worker-count" not in site.client("other").get("/stask/workers").text.split("<main")[1]
+    assert site.client("admin").get("/stask/workers", headers=JSON).get_json()["workers"][0]["counts"]["completed"] >= 0
+
+
+def test_the_dashboard_names_only_workers_one_may_see(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = lambda self, user, permission, target=None: getattr(target, "identifier", "") != "product"  # noqa: E731
+    monkeypatch.setattr(type(site.state.policy), "may", hidden)
+    assert site.client("viewer").get("/stask/", headers=JSON).get_json()["workers"] == []
