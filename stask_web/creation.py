@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +44,10 @@ _NEW: dict[str, Any] = {
     **dict.fromkeys(("progress", "attempts", "attempt_no", "crashes", "warnings"), 0),
 }
 _JOINED = "stask_joined"
+
+
+#: Later than any task starts: seconds since the epoch that every time zone has a year for (9000).
+LATEST = 221_845_392_000.0
 
 
 class Engine(Protocol):
@@ -189,7 +194,7 @@ class Creation:
         if word not in PRIORITIES:
             raise ValueError(f"priority is {word!r}, but must be one of {', '.join(PRIORITIES)}")
         now = time.time()
-        start = None if order.start_at is None else to_epoch(order.start_at)
+        start = None if order.start_at is None else _epoch_of(order.start_at)
         due = None if start is None or start <= now else start
         return {
             **_NEW,
@@ -330,6 +335,17 @@ def _connection_of(session: Any) -> sa.Connection | None:
     """The connection of a session, which alone sees what it has not committed; None for no session."""
     connection: sa.Connection | None = None if session is None else session.connection()
     return connection
+
+
+def _epoch_of(start_at: datetime | float) -> float:
+    """When a task is to start, in seconds since the epoch; a moment that can be shown in every time zone."""
+    try:
+        epoch = to_epoch(start_at)
+    except (OverflowError, ValueError):  # near the first or last year that Python knows
+        epoch = math.nan
+    if not 0 <= epoch < LATEST:
+        raise InvalidOptions({"start_at": tr("Enter a date and a time, for example 2026-12-31 18:30.")})
+    return epoch
 
 
 def _savepoint(connection: sa.Connection) -> AbstractContextManager[Any]:

@@ -290,6 +290,8 @@ def read_start(text: str, zone: str) -> datetime | None:
     if not text.strip():
         return None
     moment = datetime.fromisoformat(text.strip())
+    if not 1970 < moment.year < 9000:
+        raise ValueError("no task starts then")
     if moment.tzinfo is None and zone:
         with contextlib.suppress(ValueError, OSError, ZoneInfoNotFoundError):
             moment = moment.replace(tzinfo=ZoneInfo(zone))

@@ -135,6 +135,8 @@ class Tasks:
         :raises IllegalMove: when it has ended already.
         """
         task_id = task if isinstance(task, int) else task.id
+        if not 0 < task_id < 2**63:
+            raise TaskNotFound(f"There is no task {task_id}.")
         now = time.time()
         message = WITHDRAWN_BY % {"name": by} if by else WITHDRAWN
         with self.state.database.write() as connection:

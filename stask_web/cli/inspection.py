@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -26,7 +27,7 @@ _LOOK = 0.2
 @stask_group.command("tasks")
 @click.option("--status", type=click.Choice([status.text for status in Status]), help="Only those.")
 @click.option("--worker", help="Only those of this worker.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many at most.")
 @json_option
 def tasks(status: str | None, worker: str | None, limit: int, as_json: bool) -> None:
     """List the newest tasks."""
@@ -98,9 +99,19 @@ def log(task_id: int, follow: bool, as_json: bool) -> None:
             click.echo(piece, nl=False)
 
 
+def _number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """A number that is one: NaN lies in every range."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number of days.")
+    return value
+
+
 @stask_group.command("prune")
 @click.option(
-    "--days", type=click.FloatRange(min=0), help="Keep what ended within so many days; see STASK_RETENTION_DAYS."
+    "--days",
+    type=click.FloatRange(0, 36_500),
+    callback=_number,
+    help="Keep what ended within so many days; see STASK_RETENTION_DAYS.",
 )
 @click.option(
     "--status",

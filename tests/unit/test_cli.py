@@ -295,3 +295,18 @@ def test_every_command_has_help_and_all_but_the_servers_json(app: Flask) -> None
         assert command.help, name
         options = {option for parameter in command.params for option in parameter.opts}
         assert ("--json" in options) is (name not in ("work", "up")), name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("cancel 99999999999999999999", "retry 99999999999999999999", "show 99999999999999999999"),
+        *("log 99999999999999999999", "tasks --limit 99999999999999999999"),
+        *("prune --days nan", "prune --days 1e400", "prune --days=-1", "prune --days 99999"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_in_words(run: Invoke, line: str) -> None:
+    result = run(*line.split())
+    assert result.exit_code != 0
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.stderr.strip()

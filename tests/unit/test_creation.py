@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -84,3 +87,10 @@ def test_missing_tables_are_said_by_every_call(host: Host) -> None:
         stask.create("product", "sync_stock")
     with pytest.raises(TablesMissing):
         stask.get_stats()
+
+
+@pytest.mark.parametrize("start", [1e15, float("nan"), float("inf"), -1.0, datetime(9999, 12, 31, 23, 30, tzinfo=UTC)])
+def test_a_start_that_no_clock_shows_is_refused_before_anything_is_written(host: Host, start: Any) -> None:
+    with pytest.raises(InvalidOptions):
+        stask.create("product", "sync_stock", start_at=start)
+    assert Task.query().count() == 0
