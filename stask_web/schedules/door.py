@@ -65,13 +65,6 @@ class Schedules:
         with self.state.database.session() as session:
             return list(session.scalars(select))
 
-    def next_of(self, identifier: str) -> Schedule | None:
-        """The schedule of a worker that fires next, if one does."""
-        select = sa.select(Schedule).where(Schedule.identifier == identifier, Schedule.enabled)
-        select = select.where(Schedule.next_fire_at.is_not(None)).order_by(Schedule.next_fire_at).limit(1)
-        with self.state.database.session() as session:
-            return session.scalars(select).first()
-
     def next_runs(self, schedule: Schedule | int, n: int = 5) -> list[datetime]:
         """When a schedule fires next, ``n`` times at most, in its own time zone; empty when it is turned off."""
         return self._loaded(schedule).next_runs(n)

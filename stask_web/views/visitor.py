@@ -5,7 +5,6 @@ It is kept in the request's environ: ``g`` outlives a request where a test keeps
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any, cast
 
@@ -186,6 +185,3 @@ Answer = str | Response | tuple[Any, int] | tuple[Any, int, dict[str, str]]
 def tasks_of(state: State) -> Any:
     """The service door, typed once for all views."""
     return cast(Any, state.tasks)
-
-
-View = Callable[..., Any]
