@@ -59,10 +59,8 @@ class Journal:
     """Writes and reads the journal of one task.
 
     A record is ``{"t": epoch seconds, "a": attempt, "k": kind, "l": level, "m": text, "c": context}``; kinds are
-    ``log``,
-    ``out`` (captured output), ``progress`` (with ``p``, the values) and ``gap``. A text over the line cap goes on in
-    further
-    records marked ``"+": 1``.
+    ``log``, ``out`` (captured output), ``progress`` (with ``p``, the values) and ``gap``. A text over the line cap goes
+    on in further records marked ``"+": 1``.
 
     :param path: the file; it appears with the first record.
     :param cap: largest size in bytes; then the middle is dropped and the gap marked.
@@ -249,9 +247,7 @@ class Journal:
             os.close(fd)
 
     def before(self, position: str, n: int, limit: int = _CHUNK) -> Chunk:
-        """Up to ``n`` lines that people see which stand before a position; ``more`` tells whether there are older
-        ones.
-        """
+        """Up to ``n`` lines that people see before a position; ``more`` tells whether there are older ones."""
         fd = self.reader()
         if fd is None:
             return Chunk(NOTHING, NOTHING, [], False)
@@ -267,9 +263,7 @@ class Journal:
             os.close(fd)
 
     def progress(self) -> dict[str, Any] | None:
-        """The values of the last progress record in the last 64 KiB, with its time ``t`` and attempt ``a``; None if
-        there is none.
-        """
+        """The last progress in the last 64 KiB: its values, time ``t`` and attempt ``a``; None if there is none."""
         try:
             with open(self.path, "rb") as file:
                 size = file.seek(0, os.SEEK_END)

@@ -1,8 +1,7 @@
-"""The tables: tasks, their attempts, workers, processes, daily counts, uploads and standalone accounts.
+"""The tables: tasks, their attempts, workers, processes, daily counts, uploads, schedules and standalone accounts.
 
-Times are seconds since the epoch (UTC) in the database and aware datetimes in Python; JSON is text. Both read the
-same on
-every database, also by the hand-written statements in :mod:`stask_web.claims`.
+Times are seconds since the epoch (UTC) in the database and aware datetimes in Python; JSON is text. Both read the same
+on every database, also by the hand-written statements in :mod:`stask_web.claims`.
 """
 
 from __future__ import annotations
