@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .models import to_json
+from .columns import to_json
 from .stored import LEFT_OUT
 from .text import clean
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from .columns import to_json
 from .journal import Journal, header_of, parsed
-from .models import to_json
 
 _BLOCK = 256 * 1024
 #: One line: moment, its fraction, attempt, kind, level, text as in JSON; or, last, a line of any other shape.

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from .models import Stat, StatusType, Task, TaskUpload, Upload
+from .columns import StatusType
+from .models import Stat, Task, TaskUpload, Upload
 from .options import tokens
 from .removal import RESULT, Gone, Removal
 from .rows import count_endings, count_key

@@ -11,9 +11,10 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
+from .columns import StatusType
 from .database import Database
 from .errors import STaskError
-from .models import Attempt, Process, Schedule, Stat, StatusType, Task, Upload, WorkerRecord
+from .models import Attempt, Process, Schedule, Stat, Task, Upload, WorkerRecord
 from .status import Status
 
 M = TypeVar("M", bound=Any)

@@ -12,8 +12,9 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from .columns import to_epoch
 from .errors import IllegalMove, InvalidOptions, STaskError, UnknownAction
-from .models import Task, to_epoch
+from .models import Task
 from .options import ActionSpec, check_model, defaults_of, dry_run_field, errors_of, guard_secrets, options_model
 from .progress import Report
 from .services import Services

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import rules
+from ..columns import to_json
 from ..creation import Creation, Order
 from ..errors import (
     InvalidOptions,
@@ -21,7 +22,7 @@ from ..errors import (
     UnknownWorker,
 )
 from ..language import tr
-from ..models import Schedule, Task, TaskUpload, to_json
+from ..models import Schedule, Task, TaskUpload
 from ..options import ActionSpec, dump, validate
 from ..pruning import used_files
 from ..rows import note_files, pencil_of

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from flask import abort, jsonify, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..columns import user_key
 from ..creation import unique_key
 from ..errors import AlreadyRunning, DatabaseBusy, InvalidOptions, TransactionOpen
 from ..formatting import ago, number
 from ..forms import CHECK, FORM_KEY, START_AT, ZONE, LaunchForm, is_over, read_start
 from ..language import reader, tr, trn
-from ..models import Task, user_key
+from ..models import Task
 from ..options import ActionSpec
 from ..queries import task_by_unique_key, task_or_none
 from ..sentences import sentence
