@@ -12,13 +12,15 @@ import sqlalchemy as sa
 from flask import abort, url_for
 
 from .. import filters
-from ..formatting import action_specs_of, day, humanise, number
+from ..formatting import action_specs_of, humanise
 from ..language import mark, reader, tr
 from ..listing import LOOK, SEARCH_LOOK
 from ..models import Task
 from ..news import midnight
+from ..numbers import number
 from ..state import State
 from ..tally import Count, ended_sums
+from ..times import day
 from .visitor import Visitor
 
 SIZE = 25

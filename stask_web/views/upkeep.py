@@ -15,8 +15,8 @@ from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import tally, vitals
-from ..formatting import number
 from ..language import mark, tr, trn
+from ..numbers import number
 from ..queries import live_processes
 from ..state import State, current_state
 from ..status import Status

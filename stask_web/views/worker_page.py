@@ -9,12 +9,13 @@ from flask import current_app, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import news
-from ..formatting import action_specs_of, clock, duration, elapsed
+from ..formatting import action_specs_of, elapsed
 from ..language import tr
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
 from ..queries import last_runs, recent_tasks, usual_duration
 from ..state import State, current_state
+from ..times import clock, duration
 from .charts import Run, RunBar, run_bars
 from .page import render
 from .shown import Shown, show_all

@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from .. import news
 from ..discovery import Broken
-from ..formatting import action_specs_of, number
+from ..formatting import action_specs_of
 from ..language import tr, trn
 from ..models import Task, WorkerRecord
+from ..numbers import number
 from ..queries import last_tasks, recent_tasks, worker_records
 from ..state import State, current_state
 from ..tally import WorkerCounts, worker_counts
