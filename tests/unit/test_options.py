@@ -12,9 +12,9 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from stask_web import BaseWorker, Choices, DryRun, Upload, UploadedPath
+from stask_web.actions import action_specs
 from stask_web.errors import InvalidOptions
 from stask_web.options import dump, load, tokens, validate
-from stask_web.worker import action_specs
 
 
 class Colour(Enum):
