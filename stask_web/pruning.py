@@ -10,7 +10,6 @@ stay; they say how many of a day's tasks are gone.
 from __future__ import annotations
 
 import json
-import logging
 import re
 import time
 from collections import Counter
@@ -44,7 +43,6 @@ KEEP_SECRETS = 86400.0
 #: Old tasks that are counted one by one.
 COUNT_LOOK = 20_000
 _STATUS: sa.ColumnElement[Any] = sa.literal_column("+s_tasks.status", StatusType)
-_log = logging.getLogger(__name__)
 
 Statuses = Status | int | str | Iterable[Status | int | str]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, cast
 
+import sqlalchemy as sa
 from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
@@ -51,7 +52,7 @@ class Visitor:
         """Whether no list is narrowed for him, so that news and counts of all tasks are his, too."""
         return sees_all(self.policy, self.user)
 
-    def narrow(self, select: Any) -> Any:
+    def narrow(self, select: sa.Select[Any]) -> sa.Select[Any]:
         """A select of tasks with those that he may see."""
         return self.policy.visible(select, self.user)
 
