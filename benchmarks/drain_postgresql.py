@@ -9,9 +9,9 @@ Both keep a row for each task. See benchmarks.drain.
 from __future__ import annotations
 
 from . import peers
+from .databases import new_database
 from .drain import compare, drain, numbers
 from .peers import Drained
-from .postgresql import new_database
 
 TASKS = 5000
 ROUNDS = 3
@@ -27,12 +27,12 @@ def main() -> None:
 
 
 def _ours(tasks: int) -> Drained:
-    with new_database() as uri:
+    with new_database("postgresql") as uri:
         return drain(tasks, uri)
 
 
 def _procrastinate(tasks: int) -> Drained:
-    with new_database() as uri:
+    with new_database("postgresql") as uri:
         return peers.procrastinate(tasks, uri.replace("+psycopg", ""))
 
 

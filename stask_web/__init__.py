@@ -6,13 +6,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from .access import AccessPolicy, RolePolicy
+from .actions import action
 from .errors import STaskError, TaskFailed, TaskInterrupt
 from .extension import STask, stask
 from .models import Task, WorkerRecord
 from .options import Choices, DryRun, Upload, UploadedPath
 from .progress import nice_eta
 from .status import Status
-from .worker import BaseWorker, TaskInterface, action
+from .worker import BaseWorker, TaskInterface
 
 if TYPE_CHECKING:
     from flask import Flask

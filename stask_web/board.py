@@ -15,8 +15,9 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
+from .columns import Instant
 from .database import Database
-from .models import Instant, Stat, Task
+from .models import Stat, Task
 from .queries import STATUS
 from .status import Status
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from secrets import token_hex
 from typing import Any, Protocol
 
-from .models import to_json
+from .columns import to_json
 from .outcomes import (
     CANCELLED,
     COMPLETED,

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from .announce import announce
+from .columns import to_epoch, to_json, user_key
 from .database import Database
 from .errors import (
     AlreadyRunning,
@@ -27,7 +28,7 @@ from .errors import (
     WorkerInactive,
 )
 from .language import tr
-from .models import Task, to_epoch, to_json, user_key
+from .models import Task
 from .options import ActionSpec, dump, validate
 from .pruning import used_files
 from .queries import task_or_none

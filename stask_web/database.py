@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sqlite3
@@ -27,7 +26,6 @@ VERSION_TABLE = "s_alembic_version"
 _WRITE = "stask_write"
 #: Seconds between two looks at a lock, under gevent.
 _LOOK = 0.02
-_log = logging.getLogger(__name__)
 
 
 class Database:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -31,7 +30,6 @@ from .tasks import Tasks
 from .vault import Vault
 
 EXTENSION_KEY = "stask"
-_log = logging.getLogger(__name__)
 
 Access = AccessPolicy | Callable[[Any, str, Any], Any] | str
 

@@ -110,8 +110,7 @@ class Field:
     """One field of an action's form.
 
     :param kind: text, textarea, number, decimal, checkbox, select, radio, multiselect, date, time, datetime, email,
-        url, json,
-        secret, file or files.
+        url, json, secret, file or files.
     :param choices: pairs of value and label; computed when they are asked for.
     :param attrs: HTML constraints: min, max, step, minlength, maxlength, pattern, placeholder.
     :param group: the heading under which it stands together with its neighbours.

@@ -20,10 +20,11 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
+from .columns import StatusType
 from .database import Database
 from .filters import ids_between
 from .listing import find_way, ordered
-from .models import Stat, StatusType, Task
+from .models import Stat, Task
 from .status import Status
 from .text import plain
 

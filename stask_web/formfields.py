@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any
 
 from .errors import STaskError
-from .formatting import human_size, number
 from .language import mark, tr, trn
+from .numbers import human_size, number
 from .options import Field
 from .sentences import sentence
 from .storage import Received

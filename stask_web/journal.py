@@ -21,17 +21,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .models import to_json
+from .columns import to_json
+from .scan import PROGRESS, blocks, header_of, line_end, located, parsed, shown_before, whole_end
 from .stored import LEFT_OUT
 from .text import clean
 
 #: The position of a reader who has seen nothing.
 NOTHING = "-:0"
-#: The generation of a file whose first line cannot be read.
-_SPOILT = "0"
 _CHUNK = 256 * 1024
-#: In a record of progress and nowhere else: within a text the quotes are escaped.
-_PROGRESS = b'"k":"progress"'
 _log = logging.getLogger(__name__)
 
 
@@ -59,10 +56,8 @@ class Journal:
     """Writes and reads the journal of one task.
 
     A record is ``{"t": epoch seconds, "a": attempt, "k": kind, "l": level, "m": text, "c": context}``; kinds are
-    ``log``,
-    ``out`` (captured output), ``progress`` (with ``p``, the values) and ``gap``. A text over the line cap goes on in
-    further
-    records marked ``"+": 1``.
+    ``log``, ``out`` (captured output), ``progress`` (with ``p``, the values) and ``gap``. A text over the line cap goes
+    on in further records marked ``"+": 1``.
 
     :param path: the file; it appears with the first record.
     :param cap: largest size in bytes; then the middle is dropped and the gap marked.
@@ -160,9 +155,9 @@ class Journal:
 
     def _shorten(self, fd: int) -> None:
         size = os.fstat(fd).st_size
-        head_end = _line_end(fd, self.cap // 4)
-        tail_start = _line_end(fd, size - self.cap // 4)
-        head_start = _line_end(fd, 0)
+        head_end = line_end(fd, self.cap // 4)
+        tail_start = line_end(fd, size - self.cap // 4)
+        head_start = line_end(fd, 0)
         gap = {"t": round(time.time(), 3), "a": 0, "k": "gap", "l": "warning"}
         gap["m"] = LEFT_OUT
         kept = self._without_gap(fd, head_start, head_end)
@@ -171,7 +166,7 @@ class Journal:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
                 out.write(b'{"g":"%s"}\n' % secrets.token_hex(4).encode())
                 out.write(kept + to_json(gap).encode() + b"\n")
-                for piece in _pieces(fd, tail_start, size):
+                for piece in blocks(fd, tail_start, size):
                     out.write(piece)
             os.replace(temporary, self.path)
         except BaseException:
@@ -181,7 +176,7 @@ class Journal:
 
     @staticmethod
     def _without_gap(fd: int, start: int, end: int) -> bytes:
-        head = b"".join(_pieces(fd, start, end))
+        head = b"".join(blocks(fd, start, end))
         at = head.find(b'"k":"gap"')
         return head if at < 0 else head[: head.rfind(b"\n", 0, at) + 1]
 
@@ -225,7 +220,7 @@ class Journal:
             data = os.pread(fd, end - start, start)
         data = data[: data.rfind(b"\n") + 1]
         end = start + len(data)
-        rows = _located(data, start)
+        rows = located(data, start)
         return _chunk(generation, start, end, rows, more=bool(data) and end < size, first=start == first)
 
     def end(self) -> str:
@@ -241,17 +236,15 @@ class Journal:
             generation, first = header_of(fd)
             if generation is None:
                 return Chunk(NOTHING, NOTHING, [], False)
-            end = _whole_end(fd, first, os.fstat(fd).st_size)
-            shown = _shown_before(fd, first, end, n, limit)
+            end = whole_end(fd, first, os.fstat(fd).st_size)
+            shown = shown_before(fd, first, end, n, limit)
             at = shown[0][0] if shown else end
             return _chunk(generation, at, end, shown, more=False, first=at == first)
         finally:
             os.close(fd)
 
     def before(self, position: str, n: int, limit: int = _CHUNK) -> Chunk:
-        """Up to ``n`` lines that people see which stand before a position; ``more`` tells whether there are older
-        ones.
-        """
+        """Up to ``n`` lines that people see before a position; ``more`` tells whether there are older ones."""
         fd = self.reader()
         if fd is None:
             return Chunk(NOTHING, NOTHING, [], False)
@@ -260,16 +253,14 @@ class Journal:
             mine, offset = split_position(position)
             if generation is None or mine != generation:
                 return Chunk(position, position, [], False)
-            shown = _shown_before(fd, first, offset, n, limit)
+            shown = shown_before(fd, first, offset, n, limit)
             at = shown[0][0] if shown else first
             return _chunk(generation, at, offset, shown, more=at > first, first=at == first)
         finally:
             os.close(fd)
 
     def progress(self) -> dict[str, Any] | None:
-        """The values of the last progress record in the last 64 KiB, with its time ``t`` and attempt ``a``; None if
-        there is none.
-        """
+        """The last progress in the last 64 KiB: its values, time ``t`` and attempt ``a``; None if there is none."""
         try:
             with open(self.path, "rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -277,7 +268,7 @@ class Journal:
                 data = file.read()
         except OSError:
             return None
-        at = data.rfind(_PROGRESS)
+        at = data.rfind(PROGRESS)
         if at < 0:
             return None
         end = data.find(b"\n", at)
@@ -395,104 +386,11 @@ def _fit_context(context: Any, cap: int) -> Any:
     return json.loads(text) if len(text) <= cap else {"text": clean(text, cap // 4)}
 
 
-def parsed(line: bytes) -> dict[str, Any] | None:
-    """A line of a journal as its record; None for what is none."""
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None  # a torn line, ended by the next writer
-    return record if isinstance(record, dict) and {"t", "a", "k"} <= record.keys() else None
-
-
 def _chunk(
     generation: str, start: int, end: int, rows: list[tuple[int, dict[str, Any]]], *, more: bool, first: bool
 ) -> Chunk:
     lines, offsets = [record for _, record in rows], [at for at, _ in rows]
     return Chunk(f"{generation}:{start}", f"{generation}:{end}", lines, more, offsets, first)
-
-
-def _located(data: bytes, start: int) -> list[tuple[int, dict[str, Any]]]:
-    rows, at = [], start
-    for line in data.splitlines(keepends=True):
-        record = parsed(line) if line.endswith(b"\n") else None
-        if record is not None:
-            rows.append((at, record))
-        at += len(line)
-    return rows
-
-
-def _whole_end(fd: int, first: int, size: int) -> int:
-    """Where the last whole line ends: a writer may be in the middle of the next."""
-    stop = size
-    while stop > first:
-        start = max(first, stop - 65536)
-        at = os.pread(fd, stop - start, start).rfind(b"\n")
-        if at >= 0:
-            return start + at + 1
-        stop = start
-    return first
-
-
-def _shown_before(fd: int, first: int, end: int, n: int, window: int) -> list[tuple[int, dict[str, Any]]]:
-    """The last ``n`` lines before ``end`` that people see, with where they begin.
-
-    Read window by window from the end, and no more lines are parsed than are wanted: minutes of mere progress may lie
-    between two of them.
-    """
-    found: list[tuple[int, dict[str, Any]]] = []
-    stop = end
-    while stop > first and len(found) < n:
-        start = max(first, stop - window)
-        start = start if start == first else _line_end(fd, start)
-        if start >= stop:  # no line is as long as a window; a foreign file may hold one
-            return found
-        at, piece = stop, []
-        for line in reversed(os.pread(fd, stop - start, start).splitlines(keepends=True)):
-            at -= len(line)
-            record = None if _PROGRESS in line else parsed(line) if line.endswith(b"\n") else None
-            if record is not None and record["k"] != "progress":
-                piece.append((at, record))
-                if len(found) + len(piece) == n:
-                    break
-        found = piece[::-1] + found
-        stop = start
-    return found
-
-
-def header_of(fd: int) -> tuple[str | None, int]:
-    """The generation and where the first record begins; None for a file without a whole line.
-
-    A power cut may have spoilt the first line: then the others are still read, and it is passed over.
-    """
-    data = os.pread(fd, 64, 0)
-    line, newline, _ = data.partition(b"\n")
-    if not newline and len(data) < 64:
-        return None, 0
-    try:
-        return str(json.loads(line)["g"]), len(line) + 1
-    except (ValueError, KeyError, TypeError):
-        return _SPOILT, 0
-
-
-def _line_end(fd: int, offset: int) -> int:
-    """The offset behind the first line end at or after ``offset``."""
-    while True:
-        data = os.pread(fd, 65536, offset)
-        at = data.find(b"\n")
-        if at >= 0:
-            return offset + at + 1
-        if not data:
-            return offset
-        offset += len(data)
-
-
-def _pieces(fd: int, start: int, end: int) -> Iterator[bytes]:
-    while start < end:
-        data = os.pread(fd, min(2**20, end - start), start)
-        if not data:
-            return
-        yield data
-        start += len(data)
 
 
 def _write_whole(fd: int, data: bytes, size: int) -> None:

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .journal import Journal, header_of, parsed
-from .models import to_json
+from .columns import to_json
+from .journal import Journal
+from .scan import PROGRESS, header_of, parsed
 
 _BLOCK = 256 * 1024
 #: One line: moment, its fraction, attempt, kind, level, text as in JSON; or, last, a line of any other shape.
@@ -23,7 +24,6 @@ _LINE = re.compile(
     rb'\{"t":(\d{1,11})(?:\.(\d{1,3}))?,"a":(\d{1,9}),"k":"(log|out|gap)","l":"(\w+)",'
     rb'"m":"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"\}\n|([^\n]*+)\n'
 )
-_PROGRESS = b'"k":"progress"'
 
 
 class _Form(NamedTuple):
@@ -77,7 +77,7 @@ def _written(journal: Journal, form: _Form) -> Iterator[bytes]:
 
 def _shown(line: bytes) -> dict[str, Any] | None:
     """A record of another shape than most, if people see it."""
-    record = None if _PROGRESS in line else parsed(line)
+    record = None if PROGRESS in line else parsed(line)
     return record if record is not None and record["k"] != "progress" and "l" in record else None
 
 

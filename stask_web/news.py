@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 import sqlalchemy as sa
 
 from . import access, board, filters, listing, queries
-from .formatting import Surroundings, here, task_json
+from .formatting import Surroundings, task_json
 from .journal import NOTHING, Chunk, Journal
 from .language import tr
 from .models import Task
@@ -26,6 +26,7 @@ from .state import State
 from .status import Status
 from .stored import translated
 from .text import plain
+from .times import here
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024

@@ -1,4 +1,4 @@
-"""Numbers and sizes as the reader writes them.
+"""Numbers, sizes and shares as the reader writes them.
 
 Babel is asked once a language for its signs. English needs none of it: a process without readers never loads it.
 """
@@ -47,3 +47,13 @@ def human_size(size: float) -> str:
         return english_size(size)
     digits, _, unit = english_size(size).partition(" ")
     return tr(_SIZES[unit], size=localised(digits))
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole in percent, e.g. ``"94.1 %"``; nothing of nothing. Only all of it is 100 %."""
+    if not whole:
+        return ""
+    percents = part / whole * 100
+    if part in (0, whole):
+        return f"{localised(format(percents, '.0f'))} %"
+    return f"{localised(format(min(99.9, max(0.1, percents)), '.1f'))} %"

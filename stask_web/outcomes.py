@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import stored
-from .models import to_json
+from .columns import to_json
 from .status import Status
 from .text import clean
 

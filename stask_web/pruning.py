@@ -10,7 +10,6 @@ stay; they say how many of a day's tasks are gone.
 from __future__ import annotations
 
 import json
-import logging
 import re
 import time
 from collections import Counter
@@ -23,7 +22,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from .models import Stat, StatusType, Task, TaskUpload, Upload
+from .columns import StatusType
+from .models import Stat, Task, TaskUpload, Upload
 from .options import tokens
 from .removal import RESULT, Gone, Removal
 from .rows import count_endings, count_key
@@ -43,7 +43,6 @@ KEEP_SECRETS = 86400.0
 #: Old tasks that are counted one by one.
 COUNT_LOOK = 20_000
 _STATUS: sa.ColumnElement[Any] = sa.literal_column("+s_tasks.status", StatusType)
-_log = logging.getLogger(__name__)
 
 Statuses = Status | int | str | Iterable[Status | int | str]
 

@@ -11,9 +11,10 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
+from .columns import StatusType
 from .database import Database
 from .errors import STaskError
-from .models import Attempt, Process, Schedule, Stat, StatusType, Task, Upload, WorkerRecord
+from .models import Attempt, Process, Schedule, Stat, Task, Upload, WorkerRecord
 from .status import Status
 
 M = TypeVar("M", bound=Any)
@@ -419,28 +420,3 @@ def _by_hour(cuts: bool) -> sa.Select[Any, Any, Any]:
         )
         .group_by("number", Task.status)
     )
-
-
-def with_user(select: sa.Select[Any], user_id: Any) -> sa.Select[Any]:
-    """Only tasks that this user started."""
-    return select.where(Task.started_by == user_id)
-
-
-def page_of_tasks(
-    database: Database, select: sa.Select[Any], *, size: int, before: int | None = None, after: int | None = None
-) -> tuple[list[Task], bool]:
-    """One page of tasks, newest first, by key instead of by offset.
-
-    :param before: only tasks with a smaller id (older).
-    :param after: only tasks with a larger id (newer), the nearest ones.
-    :returns: the tasks, and whether there are more in that direction.
-    """
-    if before is not None:
-        select = select.where(Task.id < before)
-    if after is not None:
-        select = select.where(Task.id > after)
-    order = Task.id.asc() if after is not None else Task.id.desc()
-    with database.session() as session:
-        rows = list(session.scalars(select.order_by(order).limit(size + 1)))
-    more, rows = len(rows) > size, rows[:size]
-    return (rows[::-1] if after is not None else rows), more

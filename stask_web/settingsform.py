@@ -8,25 +8,23 @@ a reset all end in :meth:`SettingsForm.change`, so that they are checked alike.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, SecretStr, create_model
-from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 
 from .errors import InvalidOptions
-from .fields import Field, inside, label_of, make_field, without_none
-from .formfields import FILE_KINDS, FormField, shown_text
+from .fields import Field
+from .formfields import FormField, shown_text
 from .forms import LaunchForm, literal_of
+from .knobs import MISSING, Knob, get, knobs_of_model, knobs_of_values, put, remove
 from .language import tr
 from .options import ActionSpec, check_deep, check_model, defaults_of, dump, guard_secrets
 from .services import Services
 from .state import State
-from .typed import is_secret_class
 from .uploads import Uploads
 from .worker import BaseWorker, merged
 
@@ -34,27 +32,6 @@ __all__ = ["ALL", "REMOVE", "SettingsForm"]
 
 #: Our own fields beside the settings: the form holds all of them; forget a secret.
 ALL, REMOVE = "_all", "__remove"
-#: The worker's own schedule lies among its settings, and has a page of its own.
-_ELSEWHERE = frozenset({"schedule"})
-_SECRET_NAME = re.compile(r"(?:^|_)(?:secret|token|passwd|password|passphrase|api_?key|private_?key)(?:_|$)", re.I)
-_MISSING: Any = object()
-
-
-class Knob(NamedTuple):
-    """One thing that can be set.
-
-    :param name: dotted.
-    :param info: its annotation.
-    """
-
-    name: str
-    info: FieldInfo
-    field: Field
-
-    @property
-    def path(self) -> list[str]:
-        """Where its value lies."""
-        return self.name.split(".")
 
 
 @dataclass(frozen=True)
@@ -80,7 +57,7 @@ class SettingsForm(LaunchForm):
         self.model: type[BaseModel] | None = getattr(cls, "Settings", None)
         self.code = code_values(self.worker)
         self.stored = state.roster.stored_config(str(cls.identifier)) if isinstance(self.worker, BaseWorker) else {}
-        found = _of_model(self.model) if self.model is not None else _of_values(merged(self.code, {}))
+        found = knobs_of_model(self.model) if self.model is not None else knobs_of_values(merged(self.code, {}))
         self.knobs = {knob.name: knob for knob in found}
         fields = tuple(self._with_defaults(knob) for knob in self.knobs.values())
         spec = _Spec("settings", "settings", "", knobs=fields)
@@ -100,18 +77,18 @@ class SettingsForm(LaunchForm):
     def is_changed(self, name: str) -> bool:
         """Whether somebody chose otherwise than the code does."""
         value = self._stored_value(name)
-        return value is not _MISSING and not _same(value, self._code_value(name))
+        return value is not MISSING and not _same(value, self._code_value(name))
 
     def is_set(self, name: str) -> bool:
         """Whether a secret has a value."""
         value = self._stored_value(name)
-        return bool(_open(self._code_value(name) if value is _MISSING else value))
+        return bool(_open(self._code_value(name) if value is MISSING else value))
 
     def default_text(self, name: str) -> str:
         """The code's default, for people; "" for a secret and for none."""
         item = self.knobs[name].field
         value = self._code_value(name)
-        if item.kind == "secret" or value in (_MISSING, None):
+        if item.kind == "secret" or value in (MISSING, None):
             return ""
         if isinstance(value, bool):
             return tr("Yes") if value else tr("No")
@@ -176,16 +153,16 @@ class SettingsForm(LaunchForm):
         before = {name: self._value(name) for name in self.knobs}
         stored = deepcopy(self.stored)
         for name in reset:
-            _remove(stored, self.knobs[name].path)
+            remove(stored, self.knobs[name].path)
         for name, value in values.items():
-            _put(stored, self.knobs[name].path, value)
+            put(stored, self.knobs[name].path, value)
         checked = self._check(stored, self.knobs.keys() if whole else {*values, *reset})
         for name in values:
             value = checked.get(name, values[name])
             if _same(value, self._code_value(name)):
-                _remove(stored, self.knobs[name].path)
+                remove(stored, self.knobs[name].path)
             else:
-                _put(stored, self.knobs[name].path, value)
+                put(stored, self.knobs[name].path, value)
         if self.model is not None:
             stored = guard_secrets(self.model, stored)
         self._state.roster.store_config(self.identifier, stored)
@@ -215,7 +192,7 @@ class SettingsForm(LaunchForm):
             "Untyped",
             **{key: (self.knobs[name].info.annotation, ...) for key, name in names.items()},  # type: ignore[call-overload]
         )
-        given = {key: _open(_get(values, self.knobs[name].path)) for key, name in names.items()}
+        given = {key: _open(get(values, self.knobs[name].path)) for key, name in names.items()}
         try:
             checked = check_model(model, given)
         except InvalidOptions as error:
@@ -234,17 +211,17 @@ class SettingsForm(LaunchForm):
     # -- values
 
     def _show_values(self) -> None:
-        self.fill({name: value for name in self.knobs if (value := self._value(name)) is not _MISSING})
+        self.fill({name: value for name in self.knobs if (value := self._value(name)) is not MISSING})
 
     def _stored_value(self, name: str) -> Any:
-        return _get(self.stored, self.knobs[name].path)
+        return get(self.stored, self.knobs[name].path)
 
     def _code_value(self, name: str) -> Any:
-        return _get(self.code, self.knobs[name].path)
+        return get(self.code, self.knobs[name].path)
 
     def _value(self, name: str) -> Any:
         value = self._stored_value(name)
-        return self._code_value(name) if value is _MISSING else value
+        return self._code_value(name) if value is MISSING else value
 
     def old_value(self, name: str) -> Any:
         """What is stored now, to be put back by an undo."""
@@ -254,7 +231,7 @@ class SettingsForm(LaunchForm):
         """The field as it is shown: a secret that is set need not be given again."""
         is_kept = knob.field.kind == "secret" and self.is_set(knob.name)
         value = self._code_value(knob.name)
-        default = None if value is _MISSING or knob.field.kind == "secret" else value
+        default = None if value is MISSING or knob.field.kind == "secret" else value
         return knob._replace(
             field=replace(knob.field, default=default, required=knob.field.required and not is_kept and default is None)
         )
@@ -308,90 +285,6 @@ class _Nothing:
         return getattr(self._services, name)
 
 
-def _of_model(model: type[BaseModel], above: str = "", group: str = "") -> Iterator[Knob]:
-    """The fields of a model, and of the models in it.
-
-    A file cannot be set on a page, nor can a list or the like that holds secrets: it could not be shown.
-    """
-    for name, info in model.model_fields.items():
-        if (not above and name in _ELSEWHERE) or name.startswith("_"):
-            continue
-        annotation, optional = without_none(info.annotation)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and not optional:
-            yield from _of_model(annotation, f"{above}{name}.", info.title or label_of(name))
-            continue
-        field = make_field(name, info)
-        if field.kind in FILE_KINDS or (field.kind != "secret" and _holds_secret(annotation)):
-            continue
-        show_if = {f"{above}{other}": wanted for other, wanted in field.show_if.items()}
-        field = replace(field, name=f"{above}{name}", group=field.group or group, show_if=show_if)
-        yield Knob(f"{above}{name}", info, field)
-
-
-def _holds_secret(annotation: Any) -> bool:
-    return any(is_secret_class(part) for part in inside(annotation))
-
-
-def _of_values(values: Mapping[str, Any], above: str = "", group: str = "") -> Iterator[Knob]:
-    """Fields for plain defaults, by the types of their values. What is neither text, number nor flag is JSON."""
-    for key, value in values.items():
-        name = f"{above}{key}"
-        if not _can_be_named(key) or (not above and key in _ELSEWHERE):
-            continue
-        if isinstance(value, Mapping) and value and all(_can_be_named(inner) for inner in value):
-            yield from _of_values(value, f"{name}.", label_of(key))
-            continue
-        annotation, kind = _type_of(key, value)
-        info = FieldInfo(annotation=annotation, default=None, json_schema_extra={"kind": kind})
-        field = replace(make_field(key, info), name=name, label=label_of(key), group=group, required=False)
-        yield Knob(name, info, field)
-
-
-def _can_be_named(key: Any) -> bool:
-    return isinstance(key, str) and bool(key) and "." not in key and not key.startswith("_")
-
-
-def _type_of(key: str, value: Any) -> tuple[Any, str]:
-    """The annotation and the kind of field for a default. A text whose name says secret is never shown."""
-    if isinstance(value, bool):
-        return bool, "checkbox"
-    if isinstance(value, int | float):
-        return type(value), "number"
-    if isinstance(value, SecretStr) or (isinstance(value, str) and _SECRET_NAME.search(key)):
-        return str, "secret"
-    if isinstance(value, str):
-        return str, "textarea" if "\n" in value or len(value) > 200 else "text"
-    return type(value) if isinstance(value, list | dict) else Any, "json"
-
-
-def _get(values: Any, path: list[str]) -> Any:
-    for part in path:
-        if not isinstance(values, Mapping) or part not in values:
-            return _MISSING
-        values = values[part]
-    return values
-
-
-def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        inner = values.get(part)
-        if not isinstance(inner, dict):
-            inner = values[part] = {}
-        values = inner
-    values[path[-1]] = value
-
-
-def _remove(values: dict[str, Any], path: list[str]) -> None:
-    """Take a value out, and what it leaves empty."""
-    inner = values.get(path[0])
-    if len(path) > 1 and isinstance(inner, dict):
-        _remove(inner, path[1:])
-        if not inner:
-            del values[path[0]]
-    elif len(path) == 1:
-        values.pop(path[0], None)
-
-
 def _attribute(options: Any, path: list[str]) -> Any:
     for part in path:
         options = getattr(options, part)
@@ -399,12 +292,12 @@ def _attribute(options: Any, path: list[str]) -> Any:
 
 
 def _open(value: Any) -> Any:
-    return value.get_secret_value() if isinstance(value, SecretStr) else None if value is _MISSING else value
+    return value.get_secret_value() if isinstance(value, SecretStr) else None if value is MISSING else value
 
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two values mean the same, stored or as their type makes them: ``time(18)`` is stored as a text."""
-    if one is _MISSING or other is _MISSING:
+    if one is MISSING or other is MISSING:
         return one is other
     one, other = _open(one), _open(other)
     if isinstance(one, bool) is not isinstance(other, bool):
@@ -414,7 +307,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
-    return None if value is _MISSING else dump({"value": value})[0].get("value")
+    return None if value is MISSING else dump({"value": value})[0].get("value")
 
 
 def _dumped(values: Mapping[str, Any]) -> dict[str, Any]:

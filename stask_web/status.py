@@ -42,8 +42,3 @@ PRIORITIES: dict[str, int] = {"high": 1, "normal": 2, "low": 3}
 
 #: Rank -> priority word.
 PRIORITY_WORDS: dict[int, str] = {rank: word for word, rank in PRIORITIES.items()}
-
-
-def may_move(old: Status, new: Status) -> bool:
-    """Tell whether a task may go from ``old`` to ``new``."""
-    return (old, new) in MOVES

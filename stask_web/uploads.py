@@ -9,10 +9,11 @@ from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
+from .columns import user_key
 from .database import Database
 from .errors import UploadRefused
 from .language import tr
-from .models import TaskUpload, Upload, user_key
+from .models import TaskUpload, Upload
 from .sniff import Accepts, safe_name
 from .storage import DAY, Received, Storage
 

@@ -2,76 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
 from copy import deepcopy
 from datetime import datetime
-from functools import cache, wraps
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from .actions import action_specs, normal_name
+from .columns import to_epoch
 from .errors import IllegalMove, InvalidOptions, STaskError, UnknownAction
-from .models import Task, to_epoch
-from .options import ActionSpec, check_model, defaults_of, dry_run_field, errors_of, guard_secrets, options_model
+from .models import Task
+from .options import ActionSpec, check_model, defaults_of, errors_of, guard_secrets
 from .progress import Report
 from .services import Services
-from .status import PRIORITIES, Status
+from .status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from pydantic import BaseModel
 
-PREFIX = "task_"
-_ATTRIBUTE = "__stask_action__"
 T = TypeVar("T")
-M = TypeVar("M", bound=Callable[..., Any])
-
-
-def action(
-    title: str | None = None,
-    *,
-    description: str | None = None,
-    confirm: str | bool | None = None,
-    role: str | None = None,
-    priority: str | None = None,
-    max_attempts: int | None = None,
-    timeout: float | None = None,
-    unique: bool | Iterable[str] = False,
-) -> Callable[[M], M]:
-    """Say more of an action than its name does.
-
-    :param title: for people, verb and object: "Import products".
-    :param description: one or two sentences; by default the method's docstring.
-    :param confirm: ask before the start: True, or a sentence on the consequence.
-    :param role: who may start it, for a :class:`RolePolicy`: viewer, operator or admin.
-    :param priority: high, normal or low, when :meth:`STask.create` is given none.
-    :param max_attempts: how often it starts by itself, at most; 1 for what must not happen twice.
-    :param timeout: seconds after which it is stopped.
-    :param unique: True: one at a time may wait or run; names of options: one for each of their values.
-    """
-    if priority is not None and priority not in PRIORITIES:
-        raise ValueError(f"priority is {priority!r}, but must be one of {', '.join(PRIORITIES)}")
-    if max_attempts is not None and max_attempts < 1:
-        raise ValueError(f"max_attempts is {max_attempts!r}, but must be 1 or more")
-    facts = {
-        "title": title,
-        "description": description,
-        "confirm": confirm,
-        "role": role,
-        "priority": priority,
-        "max_attempts": max_attempts,
-        "timeout": timeout,
-        "unique": unique if isinstance(unique, bool) else tuple(unique),
-    }
-
-    def mark(method: M) -> M:
-        setattr(method, _ATTRIBUTE, {name: value for name, value in facts.items() if value is not None})
-        return method
-
-    return mark
 
 
 class TaskInterface(ABC):
@@ -390,22 +342,6 @@ class BaseWorker(TaskInterface):
         return self.services.render(template, **{"worker": self, **context})
 
 
-def action_specs(cls: type[Any]) -> dict[str, ActionSpec]:
-    """The actions of a worker class by name, base classes' first."""
-    return dict(_specs(cast("Hashable", cls)))
-
-
-@cache
-def _specs(cls: type[Any]) -> dict[str, ActionSpec]:
-    """Read once for each class: every run asks for them."""
-    specs: dict[str, ActionSpec] = {}
-    for base in reversed(cls.__mro__):
-        for name, method in vars(base).items():
-            if name.startswith(PREFIX) and callable(getattr(cls, name, None)) and len(name) > len(PREFIX):
-                specs[name[len(PREFIX) :]] = _spec(cls, name, getattr(cls, name) or method)
-    return specs
-
-
 def find_spec(cls: type[Any], action: str) -> ActionSpec:
     """The spec of an action by any spelling of its name.
 
@@ -418,11 +354,6 @@ def find_spec(cls: type[Any], action: str) -> ActionSpec:
             return spec
     known = ", ".join(repr(name) for name in specs) or "none"
     raise UnknownAction(f"The worker {cls.identifier!r} has no action {action!r}. It has: {known}.")
-
-
-def normal_name(action: str) -> str:
-    """An action's name as it is compared: lower case, underscores."""
-    return action.strip().lower().replace("-", "_")
 
 
 def default_zone() -> str:
@@ -467,20 +398,6 @@ def update_task(task: Task, changes: Mapping[str, Any]) -> Task:
     else:
         raise IllegalMove(f"An action may complete or fail its task, but not make it {Status(int(status)).text}.")
     return task
-
-
-def _spec(cls: type[Any], method_name: str, method: Callable[..., Any]) -> ActionSpec:
-    facts = dict(getattr(method, _ATTRIBUTE, {}))
-    name = method_name[len(PREFIX) :]
-    model = options_model(method)
-    facts.setdefault("title", name.replace("_", " ").strip().capitalize())
-    facts.setdefault("description", _first_paragraph(method.__doc__))
-    facts["identifier"] = str(getattr(cls, "identifier", ""))
-    return ActionSpec(name=name, method=method_name, model=model, dry_run=dry_run_field(model), **facts)
-
-
-def _first_paragraph(doc: str | None) -> str:
-    return re.sub(r"\s+", " ", (doc or "").strip().split("\n\n")[0]).strip()
 
 
 def _take(report: Report, values: Mapping[str, Any]) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from .. import logfile
-from ..formatting import ago, clock, counts_text, duration, look, outcome, task_json, task_title
+from ..formatting import counts_text, look, outcome, task_json, task_title
 from ..journal import Journal
 from ..models import Task
 from ..queries import attempts, live_processes, stats
 from ..state import State
 from ..status import Status
 from ..text import clean
+from ..times import ago, clock, duration
 from .group import stask_group
 from .output import Failure, json_option, print_json, print_table, warn
 from .watch import newest

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from ..batches import Batches
 from ..claims import Claims
+from ..columns import to_json
 from ..database import Database
-from ..models import to_json
 from ..outcomes import CANCELLED, Claim, Ended, Outcome, Stat, decide
 from .line import Away, Line
 from .owner import lock_name

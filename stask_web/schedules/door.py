@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import rules
+from ..columns import to_json
 from ..creation import Creation, Order
 from ..errors import (
     InvalidOptions,
@@ -21,7 +22,7 @@ from ..errors import (
     UnknownWorker,
 )
 from ..language import tr
-from ..models import Schedule, Task, TaskUpload, to_json
+from ..models import Schedule, Task, TaskUpload
 from ..options import ActionSpec, dump, validate
 from ..pruning import used_files
 from ..rows import note_files, pencil_of
@@ -66,13 +67,6 @@ class Schedules:
             select = select.where(Schedule.identifier == identifier)
         with self.state.database.session() as session:
             return list(session.scalars(select))
-
-    def next_of(self, identifier: str) -> Schedule | None:
-        """The schedule of a worker that fires next, if one does."""
-        select = sa.select(Schedule).where(Schedule.identifier == identifier, Schedule.enabled)
-        select = select.where(Schedule.next_fire_at.is_not(None)).order_by(Schedule.next_fire_at).limit(1)
-        with self.state.database.session() as session:
-            return session.scalars(select).first()
 
     def next_runs(self, schedule: Schedule | int, n: int = 5) -> list[datetime]:
         """When a schedule fires next, ``n`` times at most, in its own time zone; empty when it is turned off."""

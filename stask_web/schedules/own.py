@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from .. import rules
+from ..columns import to_json
 from ..errors import InvalidSchedule, STaskError
-from ..models import Schedule, to_json
+from ..models import Schedule
 from ..options import dump, validate
 from ..queries import worker_records
 from ..state import State

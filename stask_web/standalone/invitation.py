@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 
@@ -15,7 +14,6 @@ from .accounts import LINK_LIFE, Accounts
 
 #: Several web processes start at the same moment, and one line is enough.
 _SAME_START = 15.0
-_log = logging.getLogger(__name__)
 
 
 def link_path(app: Flask, token: str) -> str:

@@ -17,9 +17,10 @@ from werkzeug.datastructures import MultiDict
 
 from .. import listing, tally
 from ..errors import AlreadyRunning, DatabaseBusy, STaskError
-from ..formatting import action_spec, number, task_title
+from ..formatting import action_spec, task_title
 from ..language import Counted, mark, markn, tr, tr_counted, trn
 from ..models import Task
+from ..numbers import number
 from ..queries import task_or_none, tasks_by_id
 from ..state import State, current_state
 from ..status import Status

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..formatting import hour, number
 from ..language import tr
+from ..numbers import number
+from ..times import hour
 
 
 class HourBar(NamedTuple):

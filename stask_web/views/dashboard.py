@@ -10,9 +10,10 @@ from flask import abort, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import listing, news
-from ..formatting import action_specs_of, number
+from ..formatting import action_specs_of
 from ..language import tr, trn
 from ..models import Task, WorkerRecord
+from ..numbers import number
 from ..queries import hourly, worker_records
 from ..state import State, current_state
 from .charts import HourBar, hour_bars
@@ -88,7 +89,7 @@ def _matches(record: WorkerRecord, find: str) -> bool:
 
 def _recent(state: State) -> dict[str, Any]:
     person = visitor()
-    select = person.policy.visible(_all_tasks(), person.user)
+    select = person.narrow(_all_tasks())
     rows = listing.page(state.database, select, size=RECENT).rows
     return {
         "tasks": show_all(state, rows),

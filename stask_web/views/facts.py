@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from ..formatting import amount, clock, human_size, priority_word
+from ..formatting import amount, priority_word
 from ..language import Reader, reading, tr
 from ..models import Attempt
+from ..numbers import human_size
 from ..options import tokens
 from ..queries import uploads_by_token
 from ..state import State
 from ..text import plain
+from ..times import clock
 from .shown import Shown
 
 STARS = "••••••"

@@ -13,17 +13,19 @@ import sqlalchemy as sa
 from flask import abort, jsonify, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..columns import user_key
 from ..creation import unique_key
 from ..errors import AlreadyRunning, DatabaseBusy, InvalidOptions, TransactionOpen
-from ..formatting import ago, number
 from ..forms import CHECK, FORM_KEY, START_AT, ZONE, LaunchForm, is_over, read_start
 from ..language import reader, tr, trn
-from ..models import Task, user_key
+from ..models import Task
+from ..numbers import number
 from ..options import ActionSpec
 from ..queries import task_by_unique_key, task_or_none
 from ..sentences import sentence
 from ..state import State, current_state
 from ..status import PRIORITIES
+from ..times import ago
 from ..uploads import Uploads
 from . import confirm
 from .page import render

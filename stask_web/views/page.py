@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from flask import current_app, render_template, request, url_for
 from markupsafe import Markup, escape
 
-from ..formatting import age_words, ago, clock, exact, number
 from ..language import forms, reader, tr, trn
+from ..numbers import number
 from ..paths import STATIC
 from ..state import State, current_state
+from ..times import age_words, ago, clock, exact
 from .checks import csrf_token
 from .icons import icon
 from .reader import Choice, language_choices

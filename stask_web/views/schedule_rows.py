@@ -14,13 +14,14 @@ from markupsafe import Markup
 
 from .. import rules
 from ..errors import InvalidSchedule
-from ..formatting import action_specs_of, clock, humanise
+from ..formatting import action_specs_of, humanise
 from ..language import Reader, reader, reading, tr
 from ..models import Schedule, WorkerRecord
 from ..options import ActionSpec
 from ..queries import last_of_schedules
 from ..schedules import runs_of, schedule_json
 from ..state import State
+from ..times import clock
 from .shown import Shown, show_all
 from .visitor import Visitor
 

@@ -11,26 +11,15 @@ from flask import url_for
 from markupsafe import Markup
 
 from .. import news
-from ..formatting import (
-    Look,
-    Surroundings,
-    action_spec,
-    duration,
-    fields,
-    human_size,
-    look,
-    number,
-    percent,
-    task_json,
-    task_title,
-    version,
-)
+from ..formatting import Look, Surroundings, action_spec, fields, look, percent, task_json, task_title, version
 from ..language import tr
 from ..models import Task
+from ..numbers import human_size, number
 from ..options import ActionSpec
 from ..queries import place_in_queue
 from ..state import State
 from ..status import Status
+from ..times import duration
 from .icons import icon
 from .visitor import Visitor, around_now, may_start_again, visible, visitor
 

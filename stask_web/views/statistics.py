@@ -11,13 +11,15 @@ from urllib.parse import urlencode
 from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
-from .. import figures, formatting
+from .. import figures, times
 from ..figures import Ends, Failures, Grouped, Lap, Scope, Span
-from ..formatting import action_specs_of, clock, duration, humanise, number, share
+from ..formatting import action_specs_of, humanise
 from ..language import mark, tr
+from ..numbers import number, share
 from ..queries import tasks_by_id
 from ..state import State, current_state
 from ..stored import translated
+from ..times import clock, duration
 from .charts import Chart, Stack, bar_chart, bar_share, round_number, round_seconds, small_bars
 from .export import table_as_csv
 from .page import render
@@ -224,12 +226,12 @@ def _pieces(state: State, ask: Ask, days: Mapping[date, Ends]) -> tuple[str, lis
     """What has a bar of its own: hours of one day, days, or weeks -> its name, and pairs of words and ends."""
     if len(days) == 1 and not ask.scope.identifier:
         [day] = days
-        return "hour", [(formatting.hour(hour), ends) for hour, ends in figures.by_hour(state.database, day)]
+        return "hour", [(times.hour(hour), ends) for hour, ends in figures.by_hour(state.database, day)]
     if len(days) < WEEKS_FROM:
-        return "day", [(formatting.day(day), ends) for day, ends in days.items()]
+        return "day", [(times.day(day), ends) for day, ends in days.items()]
     all_days = list(days.items())
     weeks = [all_days[start : start + 7] for start in range(0, len(all_days), 7)]
-    return "week", [(formatting.day(week[0][0]), sum((ends for _, ends in week), Ends())) for week in weeks]
+    return "week", [(times.day(week[0][0]), sum((ends for _, ends in week), Ends())) for week in weeks]
 
 
 def _row(words: str, ends: Ends, most: int = 0, url: str = "", under: str = "") -> Row:
@@ -306,8 +308,8 @@ def _choices(state: State, person: Visitor, ask: Ask) -> list[Choice]:
 
 def _span_words(span: Span) -> str:
     if span.since == span.until:
-        return formatting.day(span.since)
-    return tr("%(first)s to %(last)s", first=formatting.day(span.since), last=formatting.day(span.until))
+        return times.day(span.since)
+    return tr("%(first)s to %(last)s", first=times.day(span.since), last=times.day(span.until))
 
 
 # For programs

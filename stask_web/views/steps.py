@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ..formatting import clock, duration
 from ..language import mark, tr
 from ..models import Attempt
 from ..status import Status
 from ..stored import translated
 from ..text import plain
+from ..times import clock, duration
 from .shown import Shown
 
 

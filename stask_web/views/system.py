@@ -16,9 +16,9 @@ from flask.typing import ResponseReturnValue
 from .. import vitals
 from ..config import SETTINGS
 from ..database import head_revision
-from ..formatting import human_size, number
 from ..language import mark, tr
 from ..models import Process, Schedule
+from ..numbers import human_size, number
 from ..state import State, current_state
 from ..vitals import Size, Waiting
 from .notices import take_notice

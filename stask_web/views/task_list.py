@@ -12,13 +12,15 @@ import sqlalchemy as sa
 from flask import abort, url_for
 
 from .. import filters
-from ..formatting import action_specs_of, day, humanise, number
+from ..formatting import action_specs_of, humanise
 from ..language import mark, reader, tr
 from ..listing import LOOK, SEARCH_LOOK
 from ..models import Task
 from ..news import midnight
+from ..numbers import number
 from ..state import State
 from ..tally import Count, ended_sums
+from ..times import day
 from .visitor import Visitor
 
 SIZE = 25
@@ -170,7 +172,7 @@ class Wish:
 
         :param all_looks: leave out what asks for a look.
         """
-        select = person.policy.visible(sa.select(Task), person.user)
+        select = person.narrow(sa.select(Task))
         if self.status and not all_looks:
             select = select.where(*filters.LOOKS[self.status])
         if self.worker:

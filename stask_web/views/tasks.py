@@ -8,10 +8,11 @@ from flask import abort, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import listing, news, tally
-from ..formatting import action_specs_of, clock
+from ..formatting import action_specs_of
 from ..models import Task
 from ..queries import worker_records
 from ..state import State, current_state
+from ..times import clock
 from . import bulk
 from .live import list_news
 from .notices import take_notice

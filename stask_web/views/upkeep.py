@@ -16,8 +16,8 @@ from flask.typing import ResponseReturnValue
 
 from .. import tally, vitals
 from ..errors import InvalidOptions
-from ..formatting import number
 from ..language import mark, tr, trn
+from ..numbers import number
 from ..queries import live_processes
 from ..state import State, current_state
 from ..status import Status

@@ -5,10 +5,10 @@ It is kept in the request's environ: ``g`` outlives a request where a test keeps
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any, cast
 
+import sqlalchemy as sa
 from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
@@ -52,7 +52,7 @@ class Visitor:
         """Whether no list is narrowed for him, so that news and counts of all tasks are his, too."""
         return sees_all(self.policy, self.user)
 
-    def narrow(self, select: Any) -> Any:
+    def narrow(self, select: sa.Select[Any]) -> sa.Select[Any]:
         """A select of tasks with those that he may see."""
         return self.policy.visible(select, self.user)
 
@@ -186,6 +186,3 @@ Answer = str | Response | tuple[Any, int] | tuple[Any, int, dict[str, str]]
 def tasks_of(state: State) -> Any:
     """The service door, typed once for all views."""
     return cast(Any, state.tasks)
-
-
-View = Callable[..., Any]

@@ -16,12 +16,14 @@ from flask.typing import ResponseReturnValue
 
 from ..discovery import GROUP, class_name
 from ..fields import Field
-from ..formatting import action_specs_of, clock, duration, number
+from ..formatting import action_specs_of
 from ..formfields import FILE_KINDS, shown_text
 from ..language import mark, tr
 from ..models import WorkerRecord
+from ..numbers import number
 from ..options import ActionSpec
 from ..state import State, current_state
+from ..times import clock, duration
 from .facts import Fact
 from .page import render
 from .visitor import the_worker, visitor, wants_json

@@ -9,12 +9,13 @@ from flask import current_app, jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import news
-from ..formatting import action_specs_of, clock, duration, elapsed
+from ..formatting import action_specs_of, elapsed
 from ..language import tr
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
 from ..queries import last_runs, recent_tasks, usual_duration
 from ..state import State, current_state
+from ..times import clock, duration
 from .charts import Run, RunBar, run_bars
 from .page import render
 from .shown import Shown, show_all
@@ -88,7 +89,7 @@ def action_cards(state: State, record: WorkerRecord) -> list[ActionCard]:
     if cls is None:
         return []
     person = visitor()
-    runs = last_runs(state.database, person.policy.visible(sa.select(Task), person.user), record.identifier, RUNS)
+    runs = last_runs(state.database, person.narrow(sa.select(Task)), record.identifier, RUNS)
     found: dict[str, list[Shown]] = {}
     for shown in show_all(state, [task for tasks in runs.values() for task in tasks]):
         found.setdefault(shown.task.action, []).append(shown)
@@ -125,7 +126,7 @@ def _run(shown: Shown) -> Run:
 
 def _newest(state: State, identifier: str) -> list[Task]:
     person = visitor()
-    select = person.policy.visible(sa.select(Task).where(Task.identifier == identifier), person.user)
+    select = person.narrow(sa.select(Task).where(Task.identifier == identifier))
     return recent_tasks(state.database, HISTORY, select)
 
 

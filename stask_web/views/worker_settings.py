@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from ..errors import InvalidOptions, STaskError
-from ..formatting import number
 from ..language import tr, trn
 from ..models import WorkerRecord
+from ..numbers import number
 from ..state import State, current_state
 from ..text import clean
 from .notices import leave_notice

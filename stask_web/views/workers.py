@@ -13,9 +13,10 @@ from markupsafe import Markup
 from .. import news
 from ..discovery import Broken
 from ..errors import InvalidOptions
-from ..formatting import action_specs_of, number
+from ..formatting import action_specs_of
 from ..language import tr, trn
 from ..models import Task, WorkerRecord
+from ..numbers import number
 from ..queries import last_tasks, recent_tasks, worker_records
 from ..state import State, current_state
 from ..tally import WorkerCounts, worker_counts
@@ -72,7 +73,7 @@ def workers() -> ResponseReturnValue:
         "rows": _rows(state, person, found, counts),
         "is_filtered": bool(q or scope),
         "part_url": url_for("stask.workers", q=q or None, scope=scope or None),
-        "digest": news.digest_of(task.id for task in recent_tasks(state.database, 1, _newest(person))),
+        "digest": news.digest_of(task.id for task in recent_tasks(state.database, 1, person.narrow(sa.select(Task)))),
     }
     if partial() == "list":
         return render("workers/_list.html", "workers", **context)
@@ -290,10 +291,6 @@ def _links(record: WorkerRecord, counts: dict[str, WorkerCounts]) -> list[CountL
 def _last(state: State, records: list[WorkerRecord]) -> dict[str, Shown]:
     tasks = last_tasks(state.database, [record.identifier for record in records])
     return {shown.task.identifier: shown for shown in show_all(state, tasks.values())}
-
-
-def _newest(person: Visitor) -> Any:
-    return person.policy.visible(sa.select(Task), person.user)
 
 
 def _unregistered(state: State) -> int:

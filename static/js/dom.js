@@ -31,7 +31,7 @@ export function parse(html) {
   return template.content;
 }
 
-export function fade(element) {
+function fade(element) {
   if (!calm()) element.animate([{ opacity: 0.35 }, { opacity: 1 }], { duration: 150, easing: "ease-out" });
 }
 

@@ -1,6 +1,6 @@
 // Keeps the page live: by socket where the server has threads for it, by polling everywhere else and whenever a socket fails.
 
-import { hear, tell } from "./bus.js";
+import { hear } from "./bus.js";
 import { all, root } from "./dom.js";
 import * as poll from "./poll.js";
 import * as socket from "./socket.js";

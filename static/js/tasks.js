@@ -46,7 +46,7 @@ function bring(part, task) {
 }
 
 /** Put the ready-made texts and values in their places. Words and numbers are the server's. */
-export function patch(part, task) {
+function patch(part, task) {
   for (const place of all("[data-field]", part)) {
     const text = task.fields[place.dataset.field];
     if (text !== undefined) setText(place, String(text ?? ""));

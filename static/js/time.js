@@ -7,7 +7,7 @@ const WORDS = ["just now", "{n} s ago", "{n} min ago", "{n} h ago"];
 const words = root.dataset.agoWords ? JSON.parse(root.dataset.agoWords) : WORDS;
 
 /** @returns {string|null} null when a clock time serves better, which only the server writes */
-export function age(seconds) {
+function age(seconds) {
   if (seconds < 0 || seconds >= 6 * 3600) return null;
   if (seconds < 10) return words[0];
   const [word, unit] = seconds < 60 ? [words[1], 1] : seconds < 3600 ? [words[2], 60] : [words[3], 3600];

@@ -6,38 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from ..faults.site import Site, mariadb_database, postgresql_database
+from ..faults.site import Site, site_on
 
 
 @pytest.fixture
 def sqlite_site(tmp_path: Path) -> Iterator[Site]:
     """A site on a SQLite file."""
-    site = Site(tmp_path)
-    yield site
-    site.close()
+    with site_on("sqlite", tmp_path) as site:
+        yield site
 
 
 @pytest.fixture
 def postgresql_site(tmp_path: Path) -> Iterator[Site]:
     """A site on a new database of a real PostgreSQL server."""
-    try:
-        with postgresql_database() as uri:
-            site = Site(tmp_path, uri)
-            yield site
-            site.close()
-    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
-        pytest.skip(f"needs PostgreSQL and psycopg, which are not here: {str(error).splitlines()[0]}")
+    with site_on("postgresql", tmp_path) as site:
+        yield site
 
 
 @pytest.fixture
 def mariadb_site(tmp_path: Path) -> Iterator[Site]:
     """A site on a new database of a real MariaDB server."""
-    try:
-        with mariadb_database() as uri:
-            site = Site(tmp_path, uri)
-            yield site
-            site.close()
-    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
-        pytest.skip(f"needs MariaDB and PyMySQL, which are not here: {str(error).splitlines()[0]}")
+    with site_on("mariadb", tmp_path) as site:
+        yield site

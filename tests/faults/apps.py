@@ -21,7 +21,7 @@ from typing import Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from stask_web import BaseWorker, STask, TaskFailed, TaskInterrupt
+from stask_web import AccessPolicy, BaseWorker, STask, TaskFailed, TaskInterrupt
 
 db = SQLAlchemy()
 
@@ -37,6 +37,19 @@ def note(options: Any, name: str, text: str = "") -> None:
     """Leave a line in a file of the test's folder."""
     with open(Path(options["notes"]) / name, "a", encoding="utf-8") as file:
         file.write(text + "\n")
+
+
+class OnePerson(AccessPolicy):
+    """Everybody is Ann, who may do everything."""
+
+    def current_user(self) -> str:
+        return "ann"
+
+    def user_id(self, user: str) -> str:
+        return user
+
+    def may(self, user: str, permission: str, target: Any = None) -> bool:
+        return True
 
 
 class Faulty(BaseWorker):

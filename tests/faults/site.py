@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 import sqlalchemy as sa
 
+from benchmarks.databases import new_database
 from stask_web.database import upgrade
 from stask_web.engines.wake import wake
 from stask_web.models import Attempt, Process, Stat, Task
@@ -26,8 +27,7 @@ from .apps import db, make_app
 
 T = TypeVar("T")
 PATIENCE = 30.0
-MARIADB = os.environ.get("STASK_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1:3306")
-POSTGRESQL = os.environ.get("STASK_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432")
+NEEDED = {"postgresql": "PostgreSQL and psycopg", "mariadb": "MariaDB and PyMySQL"}
 
 
 class Worker:
@@ -234,35 +234,16 @@ def children_of(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def postgresql_database() -> Iterator[str]:
-    """A new database on a real server -> its URI.
+def site_on(kind: str, folder: Path, **settings: Any) -> Iterator[Site]:
+    """A site on a database of this kind: ``sqlite``, or a new one on a real server, ``postgresql`` or ``mariadb``.
 
-    :raises sa.exc.OperationalError: when there is no server.
+    The test is skipped where there is no such server, or no driver for it.
     """
-    name = f"stask_test_{uuid.uuid4().hex[:12]}"
-    engine = sa.create_engine(f"{POSTGRESQL}/postgres", isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    with contextlib.ExitStack() as stack:
         try:
-            yield f"{POSTGRESQL}/{name}"
-        finally:
-            with engine.connect() as connection:
-                connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        engine.dispose()
-
-
-@contextlib.contextmanager
-def mariadb_database() -> Iterator[str]:
-    """A new database on the MariaDB server; gives its URI, and drops it afterwards."""
-    name = f"stask_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(f"{MARIADB}/mysql", isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    try:
-        yield f"{MARIADB}/{name}"
-    finally:
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
-        admin.dispose()
+            uri = None if kind == "sqlite" else stack.enter_context(new_database(kind))
+        except (sa.exc.OperationalError, ModuleNotFoundError) as error:
+            pytest.skip(f"needs {NEEDED[kind]}, which are not here: {str(error).splitlines()[0]}")
+        site = Site(folder, uri, **settings)
+        stack.callback(site.close)
+        yield site

@@ -17,7 +17,7 @@ from stask_web import Status
 from stask_web.models import Attempt, Task
 
 from .ahead_site import Brief
-from .site import Site, Worker, postgresql_database
+from .site import Site, Worker, site_on
 
 PROGRAM = "tests.faults.ahead_site"
 
@@ -33,18 +33,8 @@ def prepare(site: Site) -> Site:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A site on each database."""
-    if request.param == "sqlite":
-        made = prepare(Site(tmp_path))
-        yield made
-        made.close()
-        return
-    try:
-        with postgresql_database() as uri:
-            made = prepare(Site(tmp_path, uri))
-            yield made
-            made.close()
-    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
-        pytest.skip(f"needs PostgreSQL and psycopg, which are not here: {str(error).splitlines()[0]}")
+    with site_on(request.param, tmp_path) as made:
+        yield prepare(made)
 
 
 def create(site: Site, action: str, count: int, priority: str | None = None, **options: object) -> list[int]:

@@ -17,7 +17,7 @@ from stask_web import BaseWorker, Status
 from stask_web.models import Attempt, Task
 
 from .apps import make_app
-from .site import Site, postgresql_database
+from .site import Site, site_on
 
 MB = 2**20
 
@@ -105,13 +105,8 @@ def heavy(make_site: Callable[..., Site]) -> Site:
 @pytest.fixture
 def heavy_postgresql(tmp_path: Path) -> Iterator[Site]:
     """The same on PostgreSQL."""
-    try:
-        with postgresql_database() as uri:
-            site = prepare(Site(tmp_path, uri))
-            yield site
-            site.close()
-    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
-        pytest.skip(f"needs PostgreSQL and psycopg, which are not here: {str(error).splitlines()[0]}")
+    with site_on("postgresql", tmp_path) as site:
+        yield prepare(site)
 
 
 def create(site: Site, action: str, **options: Any) -> int:

@@ -9,29 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from stask_web import AccessPolicy, Status
+from stask_web import Status
 from stask_web.journal import Journal
 
+from .apps import OnePerson
 from .site import Site
 
 MOUNT, UMOUNT = shutil.which("mount"), shutil.which("umount")
-
-
-class OnePerson(AccessPolicy):
-    """Everybody is Ann, who may do everything."""
-
-    def current_user(self) -> str:
-        return "ann"
-
-    def user_id(self, user: str) -> str:
-        return user
-
-    def may(self, user: str, permission: str, target: Any = None) -> bool:
-        return True
 
 
 @contextlib.contextmanager

@@ -52,9 +52,7 @@ def test_outcomes_wait_for_a_locked_database(site: Site) -> None:
     site.wait_note("started", 2)
     with locked(site):
         site.wait_note("finished")
-        time.sleep(
-            2.0
-        )  # longer than every timeout of the test's settings: nothing to wait for, the point is that it lasts
+        time.sleep(2.0)  # longer than each time-out of the site's settings: the point is that it lasts
         assert site.task(tasks[0]).status == Status.RUNNING
     for task in tasks:
         assert site.wait(task).status == Status.COMPLETED

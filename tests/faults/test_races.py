@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stask_web import AccessPolicy, BaseWorker, Status, action
+from stask_web import BaseWorker, Status, action
 from stask_web.claims import Claim, Claims, Ended, Outcome
 from stask_web.errors import AlreadyRunning, IllegalMove, STaskError, TaskNotFound
 from stask_web.models import Attempt, Stat, Task
 
-from .apps import db
-from .site import Site, postgresql_database
+from .apps import OnePerson, db
+from .site import Site, site_on
 
 ROUNDS = 500
 
@@ -27,18 +27,8 @@ ROUNDS = 500
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A site on each database."""
-    if request.param == "sqlite":
-        site = Site(tmp_path)
+    with site_on(request.param, tmp_path) as site:
         yield site
-        site.close()
-        return
-    try:
-        with postgresql_database() as uri:
-            site = Site(tmp_path, uri)
-            yield site
-            site.close()
-    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
-        pytest.skip(f"needs PostgreSQL and psycopg, which are not here: {str(error).splitlines()[0]}")
 
 
 class Race:
@@ -192,19 +182,6 @@ def test_the_first_ends_of_a_day_may_come_at_once(either: Site) -> None:
         cancels = [lambda all_ids, at=at: site.state.tasks.cancel(all_ids[at]) for at in range(3)]
         Race(site, *cancels).run([ids])
         assert site.stats() == {Status.CANCELLED: 3}
-
-
-class OnePerson(AccessPolicy):
-    """Everybody is Ann, who may do everything."""
-
-    def current_user(self) -> str:
-        return "ann"
-
-    def user_id(self, user: str) -> str:
-        return user
-
-    def may(self, user: str, permission: str, target: Any = None) -> bool:
-        return True
 
 
 def test_the_same_form_sent_twice_within_5_ms_starts_one_task(either: Site) -> None:

@@ -19,7 +19,7 @@ from stask_web import BaseWorker, Status, action
 from stask_web.models import Schedule, Task
 
 from .clocked import clock, set_clock
-from .site import Site, postgresql_database
+from .site import Site, site_on
 
 CLOCKED = "tests.faults.clocked"
 MINUTELY = {"type": "periodic", "frequency": "minutely"}
@@ -33,13 +33,8 @@ FAST = {"STASK_POLL": 0.05, "STASK_LEASE": 100_000.0, "STASK_HEARTBEAT": 0.3}
 @pytest.fixture
 def postgresql_site(tmp_path: Path) -> Iterator[Site]:
     """A site on a new database of a real PostgreSQL server."""
-    try:
-        with postgresql_database() as uri:
-            site = Site(tmp_path, uri, STASK_POLL=0.1)
-            yield site
-            site.close()
-    except (sa.exc.OperationalError, ModuleNotFoundError) as error:
-        pytest.skip(f"needs PostgreSQL and psycopg, which are not here: {str(error).splitlines()[0]}")
+    with site_on("postgresql", tmp_path, STASK_POLL=0.1) as site:
+        yield site
 
 
 def schedule(site: Site, rule: dict[str, Any], *, at: float | None = None) -> int:

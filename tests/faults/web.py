@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from flask import Flask
 from pydantic import BaseModel
 
-from stask_web import AccessPolicy, BaseWorker, Upload
+from stask_web import BaseWorker, Upload
 from stask_web.state import state_of
 
-from .apps import make_app
+from .apps import OnePerson, make_app
 
 
 class Options(BaseModel):
@@ -28,19 +28,6 @@ class Reader(BaseWorker):
 
     def task_read(self, task: Any, options: Options) -> None:
         """Read it."""
-
-
-class OnePerson(AccessPolicy):
-    """Everybody is Ann, who may do everything."""
-
-    def current_user(self) -> str:
-        return "ann"
-
-    def user_id(self, user: str) -> str:
-        return user
-
-    def may(self, user: str, permission: str, target: Any = None) -> bool:
-        return True
 
 
 def prepare(app: Flask) -> Flask:

@@ -13,9 +13,9 @@ from flask import Flask
 
 from stask_web import AccessPolicy, BaseWorker, RolePolicy
 from stask_web.access import PERMISSIONS, CallablePolicy, known_name, load_policy
+from stask_web.actions import action_specs
 from stask_web.errors import ConfigError
 from stask_web.models import Task
-from stask_web.worker import action_specs
 
 VIEWER = {"view", "view_log", "download"}
 OPERATOR = VIEWER | {"launch", "cancel", "retry", "view_options"}

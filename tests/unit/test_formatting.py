@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stask_web import formatting as words
+from stask_web import numbers, times
 from stask_web.language import Reader, reading
 from stask_web.models import Task
 from stask_web.status import Status
@@ -93,7 +94,7 @@ def test_the_next_attempt_is_said_in_seconds() -> None:
     ],
 )  # fmt: skip
 def test_durations(seconds: float | None, text: str) -> None:
-    assert words.duration(seconds) == text
+    assert times.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_durations(seconds: float | None, text: str) -> None:
     ],
 )  # fmt: skip
 def test_estimates_are_calm(seconds: float | None, text: str) -> None:
-    assert words.eta_words(seconds) == text
+    assert times.eta_words(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -114,22 +115,22 @@ def test_estimates_are_calm(seconds: float | None, text: str) -> None:
     [(0, "just now"), (9, "just now"), (45, "45 s ago"), (300, "5 min ago"), (7200, "2 h ago"), (-20, "in 20 s")],
 )
 def test_ages(seconds: float, text: str) -> None:
-    assert words.ago(NOW - timedelta(seconds=seconds), now=NOW) == text
+    assert times.ago(NOW - timedelta(seconds=seconds), now=NOW) == text
 
 
 def test_days_are_named() -> None:
     noon = datetime.now().astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
-    assert words.clock(noon + timedelta(hours=8), now=noon) == "today 20:00"
-    assert words.ago(noon - timedelta(days=1), now=noon) == "yesterday 12:00"
-    assert words.clock(noon + timedelta(days=1), now=noon) == "tomorrow 12:00"
+    assert times.clock(noon + timedelta(hours=8), now=noon) == "today 20:00"
+    assert times.ago(noon - timedelta(days=1), now=noon) == "yesterday 12:00"
+    assert times.clock(noon + timedelta(days=1), now=noon) == "tomorrow 12:00"
     march = noon.replace(year=2026, month=3, day=12)
-    assert words.clock(march, now=march + timedelta(days=30)) == "12 Mar 12:00"
-    assert words.clock(march, now=march + timedelta(days=400)) == "12 Mar 2026"
+    assert times.clock(march, now=march + timedelta(days=30)) == "12 Mar 12:00"
+    assert times.clock(march, now=march + timedelta(days=400)) == "12 Mar 2026"
 
 
 def test_numbers_are_grouped() -> None:
-    assert words.number(1234567) == "1,234,567"
-    assert words.number(None) == ""
+    assert numbers.number(1234567) == "1,234,567"
+    assert numbers.number(None) == ""
     assert words.amount(1204, 3201) == "1,204 of 3,201"
     assert words.amount(1204, None) == "1,204 so far"
     assert words.amount(None, 3201) == ""
@@ -250,24 +251,24 @@ def ukrainian() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("made", "text"),
     [
-        (lambda: words.number(12345.6), "12\xa0345,6"),
-        (lambda: words.number(1204), "1\xa0204"),
+        (lambda: numbers.number(12345.6), "12\xa0345,6"),
+        (lambda: numbers.number(1204), "1\xa0204"),
         (lambda: words.amount(1204, 3201), "1\xa0204 з 3\xa0201"),
         (lambda: words.percent_words(37), "37 %"),
-        (lambda: words.duration(192), "3 хв 12 с"),
-        (lambda: words.duration(4.2), "4,2 с"),
-        (lambda: words.duration(1e8), "1\xa0157 д 9 год"),
-        (lambda: words.eta_words(118), "ще близько 2 хв"),
-        (lambda: words.human_size(2202009), "2,1 МБ"),
-        (lambda: words.human_size(12), "12 Б"),
+        (lambda: times.duration(192), "3 хв 12 с"),
+        (lambda: times.duration(4.2), "4,2 с"),
+        (lambda: times.duration(1e8), "1\xa0157 д 9 год"),
+        (lambda: times.eta_words(118), "ще близько 2 хв"),
+        (lambda: numbers.human_size(2202009), "2,1 МБ"),
+        (lambda: numbers.human_size(12), "12 Б"),
         (lambda: words.rate_text(25, 10), "2,5 за секунду"),
-        (lambda: words.ago(EVENING - timedelta(minutes=5), now=EVENING), "5 хв тому"),
-        (lambda: words.ago(EVENING - timedelta(days=1), now=EVENING), "учора о 18:02"),
-        (lambda: words.clock(EVENING + timedelta(hours=2), now=EVENING), "сьогодні о 20:02"),
-        (lambda: words.clock(EVENING, now=EVENING + timedelta(days=5)), "24 лист. 18:02"),
-        (lambda: words.clock(EVENING, now=EVENING + timedelta(days=400)), "24 лист. 2026"),
-        (lambda: words.exact(EVENING), "24 лист. 2026, 18:02:11 EET"),
-        (lambda: words.day(EVENING.date().replace(year=2020)), "24 лист. 2020"),
+        (lambda: times.ago(EVENING - timedelta(minutes=5), now=EVENING), "5 хв тому"),
+        (lambda: times.ago(EVENING - timedelta(days=1), now=EVENING), "учора о 18:02"),
+        (lambda: times.clock(EVENING + timedelta(hours=2), now=EVENING), "сьогодні о 20:02"),
+        (lambda: times.clock(EVENING, now=EVENING + timedelta(days=5)), "24 лист. 18:02"),
+        (lambda: times.clock(EVENING, now=EVENING + timedelta(days=400)), "24 лист. 2026"),
+        (lambda: times.exact(EVENING), "24 лист. 2026, 18:02:11 EET"),
+        (lambda: times.day(EVENING.date().replace(year=2020)), "24 лист. 2020"),
         (lambda: words.look(task(Status.RUNNING)).word, "Виконується"),
         (lambda: words.waiting_for(task(), words.Surroundings(position=1204)), "Номер у черзі: 1\xa0204"),
         (lambda: words.counts_text(task(counts={"imported": 3161}, warnings=40)), "3\xa0161 imported, 40 відхилено"),
@@ -280,11 +281,11 @@ def test_ukrainian_is_natural(made: Callable[[], str], text: str) -> None:
 
 def test_the_clock_is_that_of_the_reader() -> None:
     with reading(Reader("en", ZoneInfo("America/New_York"))):
-        assert words.exact(EVENING) == "24 Nov 2026, 11:02:11 EST"
-        assert words.clock(EVENING, now=EVENING) == "today 11:02"
-        assert words.hour(EVENING) == "11:02"
+        assert times.exact(EVENING) == "24 Nov 2026, 11:02:11 EST"
+        assert times.clock(EVENING, now=EVENING) == "today 11:02"
+        assert times.hour(EVENING) == "11:02"
     with reading(Reader("en", ZoneInfo("Asia/Tokyo"))):
-        assert words.clock(EVENING, now=EVENING - timedelta(hours=2)) == "tomorrow 01:02"
+        assert times.clock(EVENING, now=EVENING - timedelta(hours=2)) == "tomorrow 01:02"
 
 
 @pytest.mark.usefixtures("ukrainian")
@@ -304,13 +305,18 @@ def test_what_the_authors_sentence_says_is_not_said_again_in_another_writing() -
 
 @pytest.mark.usefixtures("ukrainian")
 def test_ages_are_counted_on_with_the_same_words() -> None:
-    assert words.age_words() == ["щойно", "{n} с тому", "{n} хв тому", "{n} год тому"]
+    assert times.age_words() == ["щойно", "{n} с тому", "{n} хв тому", "{n} год тому"]
 
 
 @pytest.mark.usefixtures("ukrainian")
 @pytest.mark.parametrize(
     "make",
-    [lambda: words.number(1234567), lambda: words.clock(EVENING), lambda: words.ago(EVENING), lambda: words.exact(NOW)],
+    [
+        lambda: numbers.number(1234567),
+        lambda: times.clock(EVENING),
+        lambda: times.ago(EVENING),
+        lambda: times.exact(NOW),
+    ],
 )
 def test_writing_costs_next_to_nothing(make: Callable[[], str]) -> None:
     make()

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stask_web import logfile
+from stask_web.columns import to_json
 from stask_web.journal import NOTHING, Journal, Journals
-from stask_web.models import to_json
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from pydantic import AliasChoices, BaseModel, Field, SecretBytes, SecretStr
 from typing_extensions import TypedDict
 
 from stask_web import BaseWorker, Choices, DryRun, Upload, UploadedPath
+from stask_web.actions import action_specs
 from stask_web.errors import InvalidOptions
 from stask_web.fields import inside
 from stask_web.options import dump, guard_secrets, load, tokens, validate
-from stask_web.worker import action_specs
 
 
 class Colour(Enum):

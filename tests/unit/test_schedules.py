@@ -442,7 +442,6 @@ def test_turned_off_it_has_no_next_run_and_catches_nothing_up(door: Schedules) -
     assert door.tick(due(schedule)) == []
     on = door.enable(off)
     assert due(on) > time.time()
-    assert door.next_of("product") is not None
 
 
 def test_a_changed_rule_counts_from_now_on(door: Schedules) -> None:

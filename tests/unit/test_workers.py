@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from stask_web import WorkerRecord, stask
+from stask_web.actions import action, action_specs
 from stask_web.errors import UnknownWorker
-from stask_web.worker import BaseWorker, action, action_specs
+from stask_web.worker import BaseWorker
 
 from .conftest import Host, ProductWorker
 

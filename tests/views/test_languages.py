@@ -446,8 +446,8 @@ def addresses(site: Site) -> dict[str, list[str]]:
 
 ADVICE = (
     'These texts are not translated. In a template write {{ tr("Text") }} ({{ ui.tr("Text") }} in a macro), in Python '
-    'tr("Text") or mark("Text") in a table; numbers, sizes and times come from formatting.py. The words of the host '
-    "are Greek here, so what has Latin letters is ours:\n"
+    'tr("Text") or mark("Text") in a table; numbers, sizes and times come from numbers.py and times.py. The words of '
+    "the host are Greek here, so what has Latin letters is ours:\n"
 )
 
 

@@ -102,7 +102,7 @@ def test_workers_as_json(operator: FlaskClient) -> None:
 
 def test_a_row_of_the_list_is_a_part_of_its_own(admin: FlaskClient, viewer: FlaskClient) -> None:
     part = admin.get("/stask/workers/product?partial=1&part=row").get_data(as_text=True).strip()
-    assert part.startswith('<li class="worker-row is-full" data-worker="product"')
+    assert part.startswith('<li class="worker-row" data-worker="product"')
     assert part.endswith("</li>")
     assert "data-async" in part
     assert "data-async" not in viewer.get("/stask/workers/product?partial=1&part=row").get_data(as_text=True)
