@@ -17,7 +17,7 @@ from .language import mark, tr, trn
 from .numbers import localised, number
 from .status import Status
 from .stored import translated
-from .text import plain
+from .text import clean, plain
 from .times import clock, duration, eta_words
 
 if TYPE_CHECKING:
@@ -345,7 +345,7 @@ def task_json(
 def task_title(task: Task) -> str:
     """What a task does, e.g. ``"Import products"``; made from its name when its class is gone."""
     spec = action_spec(task.identifier, task.action)
-    return str(spec.title) if spec and str(spec.title) else humanise(task.action)
+    return clean(spec.title) if spec and clean(spec.title) else humanise(task.action)
 
 
 def action_spec(identifier: str, action: str) -> ActionSpec | None:

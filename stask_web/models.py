@@ -16,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from .columns import BigId, Instant, JSONText, PriorityType, StatusType, UserKey, to_epoch
 from .errors import InvalidSchedule
 from .status import Status
+from .text import clean
 
 if TYPE_CHECKING:
     from .queries import Query
@@ -285,19 +286,19 @@ class WorkerRecord(Base):
     def title(self) -> str:
         """The title, read from the class at each call so that it may be a lazy string."""
         cls = self.worker_class
-        return str(cls.title) if cls and str(cls.title) else self.stored_title or self.identifier
+        return clean(cls.title) if cls and clean(cls.title) else self.stored_title or self.identifier
 
     @property
     def description(self) -> str:
         """The description, read from the class at each call."""
         cls = self.worker_class
-        return str(cls.description) if cls else self.stored_description
+        return clean(cls.description) if cls else self.stored_description
 
     @property
     def icon(self) -> str:
         """The icon's HTML."""
         cls = self.worker_class
-        return str(cls.icon) if cls else self.stored_icon
+        return clean(cls.icon) if cls else self.stored_icon
 
     @classmethod
     def query(cls) -> Query[WorkerRecord]:

@@ -158,6 +158,6 @@ def _facts(cls: type[Any]) -> dict[str, Any]:
         "scope": clean(getattr(cls, "scope", ""), 100),
         "class_name": clean(class_name(cls), 255),
         "stored_title": clean(getattr(cls, "title", ""), 255),
-        "stored_description": clean(getattr(cls, "description", "")),
+        "stored_description": clean(getattr(cls, "description", ""), 10_000),
         "stored_icon": clean(getattr(cls, "icon", ""), 255),
     }

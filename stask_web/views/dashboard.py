@@ -16,6 +16,7 @@ from ..models import Task, WorkerRecord
 from ..numbers import number
 from ..queries import hourly, worker_records
 from ..state import State, current_state
+from ..text import clean
 from .charts import HourBar, hour_bars
 from .live import counts as counts_of
 from .page import render
@@ -83,7 +84,7 @@ def dashboard() -> ResponseReturnValue:
 def _matches(record: WorkerRecord, find: str) -> bool:
     """Whether a worker or one of its actions has these words in its title."""
     cls = record.worker_class
-    titles = [record.title, record.scope, *(str(spec.title) for spec in action_specs_of(cls).values())] if cls else []
+    titles = [record.title, record.scope, *(clean(spec.title) for spec in action_specs_of(cls).values())] if cls else []
     return not find or any(find.casefold() in title.casefold() for title in titles)
 
 

@@ -25,6 +25,7 @@ from ..queries import task_by_unique_key, task_or_none
 from ..sentences import sentence
 from ..state import State, current_state
 from ..status import PRIORITIES
+from ..text import clean
 from ..times import ago
 from ..uploads import Uploads
 from . import confirm
@@ -208,8 +209,8 @@ def _describe(form: LaunchForm) -> dict[str, Any]:
     return {
         "identifier": form.identifier,
         "action": form.spec.name,
-        "title": str(form.spec.title),
-        "description": str(form.spec.description),
+        "title": clean(form.spec.title),
+        "description": clean(form.spec.description),
         "fields": [
             {
                 "name": item.name,

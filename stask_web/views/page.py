@@ -15,6 +15,7 @@ from ..language import forms, reader, tr, trn
 from ..numbers import number
 from ..paths import STATIC
 from ..state import State, current_state
+from ..text import clean
 from ..times import age_words, ago, clock, exact
 from .checks import csrf_token
 from .icons import icon
@@ -220,6 +221,10 @@ class Ui:
     def has_font_awesome(self) -> bool:
         """Whether workers' icons of Font Awesome can be shown."""
         return _FONT_AWESOME.is_file()
+
+    def words(self, text: Any) -> str:
+        """An author's text, also a lazy one whose words cannot be made."""
+        return clean(text)
 
     def static(self, name: str) -> str:
         """The address of a file of ours."""

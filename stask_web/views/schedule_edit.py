@@ -20,6 +20,7 @@ from ..options import ActionSpec, load
 from ..schedules import schedule_json
 from ..state import State, current_state
 from ..status import PRIORITIES
+from ..text import clean
 from ..uploads import Uploads
 from .errors import message_page
 from .notices import leave_notice
@@ -393,8 +394,8 @@ def _saved(made: Schedule, spec: ActionSpec, status: int) -> ResponseReturnValue
 def _saved_words(made: Schedule, spec: ActionSpec) -> str:
     runs = moments(made.next_runs(1)) if made.enabled else []
     if runs:
-        return tr("Saved. “%(title)s” starts next: %(time)s.", title=str(spec.title), time=runs[0].words)
-    return tr("Saved. “%(title)s” does not start by itself.", title=str(spec.title))
+        return tr("Saved. “%(title)s” starts next: %(time)s.", title=clean(spec.title), time=runs[0].words)
+    return tr("Saved. “%(title)s” does not start by itself.", title=clean(spec.title))
 
 
 def _fixed_words(row: ScheduleRow) -> str:

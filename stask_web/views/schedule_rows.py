@@ -21,6 +21,7 @@ from ..options import ActionSpec
 from ..queries import last_of_schedules
 from ..schedules import runs_of, schedule_json
 from ..state import State
+from ..text import clean
 from ..times import clock
 from .shown import Shown, show_all
 from .visitor import Visitor
@@ -88,18 +89,18 @@ class ScheduleRow:
     @property
     def title(self) -> str:
         """What it starts."""
-        return (str(self.spec.title) if self.spec else "") or humanise(self.schedule.action)
+        return (clean(self.spec.title) if self.spec else "") or humanise(self.schedule.action)
 
     @property
     def worker(self) -> str:
         """The title of its worker."""
-        title = str(self.cls.title) if self.cls is not None else self.record.title if self.record else ""
+        title = clean(self.cls.title) if self.cls is not None else self.record.title if self.record else ""
         return title or self.schedule.identifier
 
     @property
     def icon(self) -> Markup:
         """Its worker's icon."""
-        return Markup(str(self.cls.icon)) if self.cls is not None else Markup("")
+        return Markup(clean(self.cls.icon)) if self.cls is not None else Markup("")
 
     @cached_property
     def words(self) -> str:

@@ -16,6 +16,7 @@ from ..models import Schedule, WorkerRecord
 from ..queries import worker_record, worker_records
 from ..schedules import Schedules
 from ..state import State, current_state
+from ..text import clean
 from .notices import leave_notice, take_notice
 from .page import render
 from .schedule_rows import ScheduleRow, add_tasks, rows_of
@@ -118,8 +119,8 @@ def offers(state: State, person: Visitor, identifier: str = "") -> list[dict[str
             continue
         actions = [
             {
-                "title": str(spec.title),
-                "help": str(spec.description),
+                "title": clean(spec.title),
+                "help": clean(spec.description),
                 "file": needed_file(spec),
                 "url": url_for("stask.schedule_new", worker=record.identifier, action=spec.name),
             }
@@ -127,8 +128,8 @@ def offers(state: State, person: Visitor, identifier: str = "") -> list[dict[str
             if person.may("schedule", spec)
         ]
         if actions:
-            title = str(cls.title) or record.identifier
-            found.append({"title": title, "icon": Markup(str(cls.icon)), "actions": actions})
+            title = clean(cls.title) or record.identifier
+            found.append({"title": title, "icon": Markup(clean(cls.icon)), "actions": actions})
     return found
 
 

@@ -19,6 +19,7 @@ from ..numbers import number, share
 from ..queries import tasks_by_id
 from ..state import State, current_state
 from ..stored import translated
+from ..text import clean
 from ..times import clock, duration
 from .charts import Chart, Stack, bar_chart, bar_share, round_number, round_seconds, small_bars
 from .export import table_as_csv
@@ -297,8 +298,8 @@ def _titles(state: State, identifier: str, action: str) -> tuple[str, str]:
     """The titles of a worker and its action, made from their names when the class is gone."""
     cls = state.registry.get(identifier)
     spec = action_specs_of(cls).get(action) if cls is not None else None
-    worker = str(cls.title) if cls is not None else ""
-    return worker or identifier, (str(spec.title) if spec is not None else "") or humanise(action)
+    worker = clean(cls.title) if cls is not None else ""
+    return worker or identifier, (clean(spec.title) if spec is not None else "") or humanise(action)
 
 
 def _choices(state: State, person: Visitor, ask: Ask) -> list[Choice]:

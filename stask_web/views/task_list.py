@@ -20,6 +20,7 @@ from ..news import midnight
 from ..numbers import number
 from ..state import State
 from ..tally import Count, ended_sums
+from ..text import clean
 from ..times import day
 from .visitor import Visitor
 
@@ -224,8 +225,8 @@ def _known(state: State, person: Visitor) -> dict[str, tuple[str, dict[str, str]
     for identifier, cls in state.registry.classes().items():
         if person.may("view", cls):
             specs = action_specs_of(cls)
-            title = str(cls.title) or identifier
-            found[identifier] = (title, {name: str(spec.title) or humanise(name) for name, spec in specs.items()})
+            title = clean(cls.title) or identifier
+            found[identifier] = (title, {name: clean(spec.title) or humanise(name) for name, spec in specs.items()})
     for identifier, action, _ in ended_sums(state.database) if person.sees_all else ():
         if identifier not in state.registry.classes():
             found.setdefault(identifier, (identifier, {}))[1].setdefault(action, humanise(action))

@@ -12,6 +12,7 @@ from ..formatting import action_specs_of
 from ..models import Task
 from ..queries import worker_records
 from ..state import State, current_state
+from ..text import clean
 from ..times import clock
 from . import bulk
 from .live import list_news
@@ -150,7 +151,7 @@ def _first_acts(state: State, person: Visitor) -> list[tuple[str, str]]:
         for spec in action_specs_of(cls).values() if cls is not None and person.may("view", cls) else ():
             if person.may("launch", spec):
                 address = url_for("stask.run", identifier=record.identifier, action=spec.name)
-                found.append((str(spec.title), address))
+                found.append((clean(spec.title), address))
     return found[:FIRST_ACTS]
 
 

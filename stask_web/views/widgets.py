@@ -178,9 +178,9 @@ def make_widget(identifier: str, cls: type[Any], ui: Ui, tasks: Sequence[Shown],
     widget = Widget(
         worker=cls(),
         identifier=identifier,
-        title=str(cls.title) or identifier,
-        description=str(cls.description),
-        icon=Markup(str(cls.icon)),
+        title=clean(cls.title) or identifier,
+        description=clean(cls.description),
+        icon=Markup(clean(cls.icon)),
         url=url_for("stask.worker", identifier=identifier),
         actions=[action_button(identifier, spec) for spec in action_specs_of(cls).values() if ui.may("launch", spec)],
         ui=ui,
@@ -211,8 +211,8 @@ def action_button(identifier: str, spec: ActionSpec) -> ActionButton:
     """What starts an action: its form, or a start at once when it asks for nothing."""
     return ActionButton(
         name=spec.name,
-        title=str(spec.title),
-        help=str(spec.description),
+        title=clean(spec.title),
+        help=clean(spec.description),
         url=url_for("stask.run", identifier=identifier, action=spec.name),
         post_url=url_for("stask.launch", identifier=identifier, action=spec.name),
         has_form=bool(spec.confirm or (spec.model is not None and spec.model.model_fields)),

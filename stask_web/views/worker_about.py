@@ -23,6 +23,7 @@ from ..models import WorkerRecord
 from ..numbers import number
 from ..options import ActionSpec
 from ..state import State, current_state
+from ..text import clean
 from ..times import clock, duration
 from .facts import Fact
 from .page import render
@@ -142,8 +143,8 @@ def _found_by(state: State, cls: type[Any]) -> str:
 def _action(state: State, record: WorkerRecord, spec: ActionSpec) -> AboutAction:
     return AboutAction(
         name=spec.name,
-        title=str(spec.title),
-        help=str(spec.description),
+        title=clean(spec.title),
+        help=clean(spec.description),
         facts=list(_run_facts(state, spec)),
         options=[_option(item) for item in spec.fields()],
         takes_any=spec.model is None,
@@ -224,8 +225,8 @@ def _json(state: State, record: WorkerRecord, cls: type[Any] | None, specs: list
     details = [
         {
             "name": spec.name,
-            "title": str(spec.title),
-            "description": str(spec.description),
+            "title": clean(spec.title),
+            "description": clean(spec.description),
             "priority": spec.priority,
             "max_attempts": spec.max_attempts or state.settings.max_attempts,
             "timeout": spec.timeout or state.settings.timeout,

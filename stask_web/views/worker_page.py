@@ -15,6 +15,7 @@ from ..models import Task, WorkerRecord
 from ..options import ActionSpec
 from ..queries import last_runs, recent_tasks, usual_duration
 from ..state import State, current_state
+from ..text import clean
 from ..times import clock, duration
 from .charts import Run, RunBar, run_bars
 from .page import render
@@ -107,8 +108,8 @@ def _card(state: State, record: WorkerRecord, spec: ActionSpec, runs: list[Shown
     may_schedule = _PLANNER in current_app.view_functions and person.may("schedule", spec)
     return ActionCard(
         name=spec.name,
-        title=str(spec.title),
-        help=str(spec.description),
+        title=clean(spec.title),
+        help=clean(spec.description),
         last=next((shown for shown in runs if shown.ended), None),
         usual=duration(usual),
         bars=run_bars([_run(shown) for shown in reversed(runs)], RUNS),

@@ -20,6 +20,7 @@ from ..numbers import number
 from ..queries import last_tasks, recent_tasks, worker_records
 from ..state import State, current_state
 from ..tally import WorkerCounts, worker_counts
+from ..text import clean
 from .notices import leave_notice, take_notice
 from .page import render
 from .shown import Shown, show_all
@@ -241,7 +242,7 @@ def _matches(state: State, record: WorkerRecord, q: str, scope: str) -> bool:
     if not q:
         return True
     cls = state.registry.get(record.identifier)
-    actions = [str(spec.title) for spec in action_specs_of(cls).values()] if cls is not None else []
+    actions = [clean(spec.title) for spec in action_specs_of(cls).values()] if cls is not None else []
     texts = [record.identifier, record.title, record.scope, record.description, record.class_name, *actions]
     text = "\n".join(texts).casefold()
     return all(word in text for word in q.casefold().split())
@@ -323,5 +324,5 @@ def worker_json(record: WorkerRecord) -> dict[str, Any]:
         "title": record.title,
         "description": record.description,
         "active": record.active,
-        "actions": [{"name": spec.name, "title": str(spec.title)} for spec in specs.values()],
+        "actions": [{"name": spec.name, "title": clean(spec.title)} for spec in specs.values()],
     }

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from stask_web import BaseWorker, tally
+from stask_web import BaseWorker, action, tally
 from stask_web.discovery import Broken
 from stask_web.models import Stat
 from stask_web.status import Status
@@ -289,3 +289,40 @@ def test_the_dashboard_names_only_workers_one_may_see(site: Site, monkeypatch: p
     hidden = lambda self, user, permission, target=None: getattr(target, "identifier", "") != "product"  # noqa: E731
     monkeypatch.setattr(type(site.state.policy), "may", hidden)
     assert site.client("viewer").get("/stask/", headers=JSON).get_json()["workers"] == []
+
+
+class Unspeakable:
+    """A lazy text whose words cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no translations")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/",
+            "/workers",
+            "/workers/mute",
+            "/workers/mute/about",
+            "/workers/mute/schedules",
+            "/workers/mute/run/speak",
+        ),
+        *("/tasks", "/tasks/1", "/schedules", "/schedules/new", "/statistics", "/system", "/live?tasks=1"),
+    ],
+)
+def test_a_text_that_cannot_be_made_breaks_no_page(site: Site, admin: FlaskClient, path: str) -> None:
+    class Mute(BaseWorker):
+        identifier = "mute"
+        title: Any = Unspeakable()
+        description: Any = Unspeakable()
+
+        @action(Unspeakable(), description=Unspeakable())  # type: ignore[arg-type]
+        def task_speak(self, task: Any, options: Any) -> None: ...
+
+    site.add(Mute)
+    site.ended(identifier="mute", action="speak")
+    for headers in ({}, JSON):
+        assert admin.get(f"/stask{path}", headers=headers).status_code == 200
+    assert admin.post("/stask/workers/rescan", headers=JSON).status_code == 200
