@@ -283,11 +283,19 @@ def counts_within(state: State, select: sa.Select[Any]) -> dict[str, int]:
         "running": (Task.status == Status.RUNNING,),
         "completed_today": (Task.status == Status.COMPLETED, Task.finished_at >= midnight(now)),
         "failed_24h": failed,
-        "unseen": (*failed, Task.seen_at.is_(None)),
         "total": (),
     }
     found = {name: listing.newest_ids(state.database, select.where(*part), COUNTED) for name, part in parts.items()}
-    return {name: len(ids) for name, ids in found.items()}
+    return {"unseen": _unseen(state, found["failed_24h"]), **{name: len(ids) for name, ids in found.items()}}
+
+
+def _unseen(state: State, ids: list[int]) -> int:
+    """How many of these tasks nobody has opened."""
+    if not ids:
+        return 0
+    with state.database.read() as connection:
+        select = sa.select(sa.func.count()).where(Task.id.in_(ids), Task.seen_at.is_(None))
+        return int(connection.execute(select).scalar_one())
 
 
 def midnight(now: datetime) -> datetime:
