@@ -7,7 +7,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 
+import pytest
+
 from stask_web import Status
+from stask_web.errors import DatabaseBusy
 
 from .site import Site
 
@@ -82,3 +85,26 @@ def test_a_drain_waits_for_a_locked_database(site: Site) -> None:
         assert worker.process.poll() is None, "it does not leave with an outcome in its pocket"
     assert worker.process.wait(10) == 0
     assert site.task(task).status == Status.COMPLETED
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seconds", [10, 60])
+def test_a_long_lock_with_the_settings_as_they_come(make_site: Callable[..., Site], seconds: int) -> None:
+    """10 s is shorter than the busy timeout, 60 s longer than the lease: nobody takes the task, nothing is lost."""
+    site = make_site(STASK_LEASE=30, STASK_HEARTBEAT=5)
+    worker, other = site.start(concurrency=1), site.start(concurrency=1)
+    tasks = [site.create("sleep", seconds=2.0) for _ in range(2)]
+    site.wait_note("started", 2)
+    begin = time.monotonic()
+    with locked(site):
+        site.wait_note("finished", 2)
+        if seconds > 15:
+            with pytest.raises(DatabaseBusy):
+                site.create("nothing")
+        time.sleep(max(0.0, begin + seconds - time.monotonic()))  # it is the point that it lasts so long
+    for task in tasks:
+        assert site.wait(task).status == Status.COMPLETED
+        assert [attempt.outcome for attempt in site.attempts(task)] == ["completed"]
+    assert site.wait(site.create("nothing")).status == Status.COMPLETED
+    assert worker.process.poll() is None and other.process.poll() is None
