@@ -31,6 +31,7 @@ __all__ = [
     "Field",
     "Upload",
     "UploadedPath",
+    "alias_names",
     "check_deep",
     "check_model",
     "defaults_of",
@@ -269,6 +270,11 @@ def _check_choices(model: type[BaseModel], options: BaseModel) -> None:
             errors[name] = sentence("choice")
     if errors:
         raise InvalidOptions(errors)
+
+
+def alias_names(model: type[BaseModel]) -> set[str]:
+    """The aliases by which fields of a model may be given."""
+    return set(_names(model))
 
 
 @cache

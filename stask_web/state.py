@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
 STATE_KEY = "stask_state"
+#: When this process loaded stask-web: about when it was started.
+STARTED = time.time()
 
 
 @dataclass

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from pydantic import BaseModel, Field, model_validator
@@ -34,7 +34,8 @@ class ImportOptions(BaseModel):
     """What an import asks for."""
 
     file: Annotated[Path, Upload(".csv")] = Field(
-        title="CSV file", description="Columns: sku, name, price. If there are more: stock, year, genre, active."
+        title="CSV file",
+        description="Columns: sku, name, price. If there are more: stock, year (or released), genre, active.",
     )
     delimiter: Delimiter = Field(Delimiter.AUTOMATIC, title="Delimiter")
     dry_run: Annotated[bool, DryRun()] = False
@@ -57,6 +58,12 @@ class ExportOptions(BaseModel):
     active_only: bool = Field(True, title="Active products only")
 
 
+class ProductSettings(BaseModel):
+    """What an admin may set."""
+
+    batch_size: int = Field(200, ge=1, le=5000, title="Batch size", description="How many rows are saved at once")
+
+
 class ProductWorker(BaseWorker):
     """Import, export and stock of the shop's products."""
 
@@ -65,7 +72,7 @@ class ProductWorker(BaseWorker):
     icon = '<i class="fa fa-cube"></i>'
     title = "Product management"
     description = "Import and export products from and to CSV files"
-    defaults: ClassVar[dict[str, Any]] = {"batch_size": 200}
+    Settings = ProductSettings
 
     @action("Import products", description="Adds new products and changes those whose SKU the shop already has.")
     def task_import(self, task: Task, options: ImportOptions) -> None:
@@ -73,7 +80,7 @@ class ProductWorker(BaseWorker):
         table, layout = _open_table(options)
         total = table.count()
         dry_run = options.dry_run
-        run = _Import(self, task, int(self.get_config("batch_size", 200)), dry_run=dry_run)
+        run = _Import(self, task, self.get_config("batch_size"), dry_run=dry_run)
         if table.encoding not in ("utf-8", "utf-8-sig"):
             self.log(task, "info", f"The file is not in UTF-8; it was read as {table.encoding}.")
         try:

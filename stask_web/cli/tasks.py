@@ -6,6 +6,9 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, redirect_stdout
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,9 +16,12 @@ from flask import current_app
 
 from ..errors import InvalidOptions
 from ..formatting import task_json, task_title
+from ..formfields import FILE_KINDS
 from ..models import Task
+from ..options import alias_names
 from ..state import State
 from ..status import PRIORITIES
+from ..worker import find_spec
 from .group import stask_group
 from .output import Failure, json_option, print_json
 from .watch import end_of, watch
@@ -73,7 +79,9 @@ def run(
     if here:
         from ..engines.inline import execute
 
-        execute(current_app._get_current_object(), task)  # type: ignore[attr-defined]
+        # What the action prints is no part of the one document that --json gives.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            execute(current_app._get_current_object(), task)  # type: ignore[attr-defined]
     elif wait:
         task = watch(state, task, quiet=as_json)
     if as_json:
@@ -129,6 +137,35 @@ def _read_json(text: str) -> dict[str, Any]:
     return values
 
 
+def _known(state: State, identifier: str, action: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options, with files by their whole path: the worker process stands in another folder.
+
+    :raises InvalidOptions: names an option that the action does not have, or a file that is not there.
+    """
+    cls = state.registry.get(identifier)
+    spec = find_spec(cls, action) if cls is not None else None
+    if spec is None or spec.model is None:
+        return data
+    kinds = {field.name: field.kind for field in spec.fields()}
+    names = {*kinds, *alias_names(spec.model), *([spec.dry_run] if spec.dry_run else [])}
+    errors: dict[str, str] = {}
+    values = dict(data)
+    for name in data:
+        if name not in names and spec.model.model_config.get("extra") != "allow":
+            near = get_close_matches(name, names, 1)
+            errors[name] = f"there is no such option{f'; did you mean {near[0]!r}?' if near else ''}"
+        elif kinds.get(name) in FILE_KINDS:
+            given = data[name] if isinstance(data[name], list) else [data[name]]
+            paths = [Path(str(each)).expanduser().absolute() for each in given if each]
+            lost = [str(path) for path in paths if not path.is_file()]
+            if lost:
+                errors[name] = f"there is no file {lost[0]}"
+            values[name] = paths if isinstance(data[name], list) or kinds[name] == "files" else next(iter(paths), None)
+    if errors:
+        raise InvalidOptions(errors)
+    return values
+
+
 def _create(
     state: State,
     identifier: str,
@@ -138,6 +175,7 @@ def _create(
     start_at: float | None = None,
 ) -> Task:
     try:
+        data = _known(state, identifier, action, data)
         task: Task = state.tasks.create(identifier, action, data, priority, start_at=start_at)
     except InvalidOptions as error:
         raise Failure(

@@ -9,7 +9,7 @@ import time
 import click
 
 from .. import news
-from ..formatting import Surroundings, fields, outcome, task_title, waiting_for
+from ..formatting import Surroundings, counts_text, fields, outcome, task_title, waiting_for
 from ..models import Task
 from ..queries import live_processes, place_in_queue
 from ..state import State
@@ -53,7 +53,8 @@ def end_of(task: Task, *, quiet: bool) -> None:
     title = task_title(task)
     if task.status == Status.COMPLETED:
         if not quiet:
-            click.echo(f"{title}: {outcome(task)}")
+            more = ", ".join([*filter(None, [counts_text(task)]), *(file["name"] for file in task.files or [])])
+            click.echo(f"{title}: {outcome(task)}{f' ({more})' if more else ''}")
         return
     if task.is_finished():
         raise Failure(f"{title} {'failed' if task.status == Status.FAILED else 'was stopped'}: {outcome(task)}")

@@ -84,7 +84,8 @@ class Reaper:
         return now - since > self._lease
 
     def _tell(self, process_id: str, gone: list[Claim]) -> None:
-        _log.warning("The worker %s is dead; %d tasks were taken back from it.", process_id[:8], len(gone))
+        words = "one task was" if len(gone) == 1 else f"{len(gone)} tasks were"
+        _log.warning("The worker %s is dead; %s taken back from it.", process_id[:8], words)
         for claim in gone:
             pen = Pen(partial(self._journals.of, claim.id), claim.attempt_no)
             pen.log("warning", LOST)

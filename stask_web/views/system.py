@@ -19,7 +19,7 @@ from ..database import head_revision
 from ..language import mark, tr
 from ..models import Process, Schedule
 from ..numbers import human_size, number
-from ..state import State, current_state
+from ..state import STARTED, State, current_state
 from ..vitals import Size, Waiting
 from .notices import take_notice
 from .page import render
@@ -37,7 +37,6 @@ KINDS = {
     "scheduled": mark("Wait for their time"),
     "retrying": mark("Wait for their next attempt"),
 }
-_STARTED = time.time()
 
 
 class Worker(NamedTuple):
@@ -90,10 +89,10 @@ def system() -> ResponseReturnValue:
         "workers": workers,
         "others": others,
         "lanes": _lanes(workers, waiting),
-        "web_is_old": _is_newer(vitals.newest_code(state.registry), _STARTED),
+        "web_is_old": _is_newer(vitals.newest_code(state.registry), STARTED),
         "web_pid": os.getpid(),
         "web_host": platform.node(),
-        "web_started": datetime.fromtimestamp(_STARTED, UTC),
+        "web_started": datetime.fromtimestamp(STARTED, UTC),
         "command": COMMAND,
         "has_engine": state.settings.engine == "database",
         "is_stuck": not any(worker.alive for worker in workers) and state.settings.engine == "database",

@@ -9,14 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import sqlalchemy as sa
 from click.testing import Result
 from flask import Flask
+from pydantic import BaseModel
 
-from stask_web import BaseWorker, STask, TaskFailed
+from stask_web import BaseWorker, STask, TaskFailed, Upload
 from stask_web.cli.tasks import read_options
 from stask_web.cli.watch import bar
 from stask_web.models import Task
@@ -310,3 +311,51 @@ def test_numbers_that_cannot_be_are_refused_in_words(run: Invoke, line: str) -> 
     assert result.exit_code != 0
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.stderr.strip()
+
+
+class PricesOptions(BaseModel):
+    """A file and a number."""
+
+    file: Annotated[Path, Upload(".csv")]
+    pause: float = 0.0
+
+
+class PricesWorker(BaseWorker):
+    """Reads a file."""
+
+    identifier = "prices"
+
+    def task_load(self, task: Any, options: PricesOptions) -> None:
+        """Prints, and says what it read."""
+        print("printed by the action")
+        self.mark_finished(task, message=f"Read {options.file.read_text()}")
+
+
+def test_a_file_of_the_command_line_is_that_of_its_own_folder(
+    run: Invoke, app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state_of(app).registry.add(PricesWorker)
+    assert run("activate", "prices").exit_code == 0
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "list.csv").write_text("it")
+    monkeypatch.chdir(tmp_path / "sub")
+    made = json.loads(run("create", "prices", "load", "--option", "file=list.csv", "--json").stdout)
+    with app.app_context():
+        assert state_of(app).tasks.get(made["id"]).meta["file"] == str(tmp_path / "sub" / "list.csv")
+    assert failed(run("create", "prices", "load", "--option", "file=nope.csv"), "--option file: there is no file")
+
+
+def test_an_option_that_there_is_not_is_said_with_what_it_may_mean(run: Invoke, app: Flask, tmp_path: Path) -> None:
+    state_of(app).registry.add(PricesWorker)
+    assert run("activate", "prices").exit_code == 0
+    result = run("create", "prices", "load", "--data", json.dumps({"file": __file__, "paus": 1}))
+    assert failed(result, "--option paus: there is no such option; did you mean 'pause'?")
+
+
+def test_json_of_a_run_here_is_one_document(run: Invoke, app: Flask, tmp_path: Path) -> None:
+    state_of(app).registry.add(PricesWorker)
+    assert run("activate", "prices").exit_code == 0
+    (tmp_path / "list.csv").write_text("it")
+    result = run("run", "prices", "load", "--here", "--json", "--option", f"file={tmp_path / 'list.csv'}")
+    assert json.loads(result.stdout)["message"] == "Read it"
+    assert "printed by the action" in result.stderr

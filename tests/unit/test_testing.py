@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from stask_web import BaseWorker, Status
+from stask_web import BaseWorker, Status, Task
 from stask_web.errors import InvalidOptions
+from stask_web.signals import task_created
+from stask_web.state import state_of
 from stask_web.testing import run_action, stask_run
 
 from .conftest import Host, ProductWorker
@@ -65,3 +67,20 @@ def test_options_are_checked_as_by_a_form(app: Flask) -> None:
 
 def test_the_fixture_does_the_same(stask_run: Any) -> None:
     assert stask_run(Export, "all").ok
+
+
+def test_no_worker_process_is_faster_than_run_action(app: Flask) -> None:
+    """The task is not due, so that whoever runs tasks on the same database does not take it."""
+    seen: list[Any] = []
+
+    class Watched(BaseWorker):
+        identifier = "watched"
+
+        def task_go(self, task: Any, options: Any) -> None: ...
+
+    @task_created.connect_via(app)
+    def note(sender: Any, task: Task, **more: Any) -> None:
+        seen.append(state_of(app).tasks.get(task.id).due_at)
+
+    assert run_action(app, Watched, "go").ok
+    assert len(seen) == 1 and seen[0] is not None

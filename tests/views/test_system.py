@@ -102,13 +102,13 @@ def test_a_process_with_old_code_is_to_be_restarted(
     monkeypatch.setattr(vitals, "newest_code", lambda registry: time.time() - 7200)
     assert words not in admin.get("/stask/system").text
     monkeypatch.setattr(vitals, "newest_code", lambda registry: time.time() - 1800)
-    monkeypatch.setattr(system, "_STARTED", time.time())
+    monkeypatch.setattr(system, "STARTED", time.time())
     assert admin.get("/stask/system").text.count(words) == 1
 
 
 def test_a_web_process_with_old_code_says_so(site: Site, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vitals, "newest_code", lambda registry: time.time())
-    monkeypatch.setattr(system, "_STARTED", time.time() - 60)
+    monkeypatch.setattr(system, "STARTED", time.time() - 60)
     assert "Restart it" in admin.get("/stask/system").text
 
 
