@@ -52,7 +52,11 @@ def work(info: ScriptInfo, concurrency: int | None, drain: float | None, parent:
     from ..engines.supervisor import Supervisor
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    raise SystemExit(Supervisor(app, concurrency=concurrency, drain=drain).run())
+    supervisor = Supervisor(app, concurrency=concurrency, drain=drain)
+    if parent is None:
+        n = supervisor.concurrency
+        click.echo(f"Running tasks in {n} {'process' if n == 1 else 'processes'}. Ctrl-C stops.", err=True)
+    raise SystemExit(supervisor.run())
 
 
 @stask_group.command("up")

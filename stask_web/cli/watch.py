@@ -100,8 +100,10 @@ class _Live(_Silent):
 class _Plain(_Silent):
     def __init__(self) -> None:
         self._next = 0.0
+        self._shown = ""
 
     def show(self, texts: tuple[str, str]) -> None:
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + 1.0
-            click.echo(" ".join(clean(texts[1]).split()))
+        text = " ".join(clean(texts[1]).split())
+        if text != self._shown and time.monotonic() >= self._next:
+            self._next, self._shown = time.monotonic() + 1.0, text
+            click.echo(text)

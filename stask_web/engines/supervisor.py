@@ -68,7 +68,7 @@ class Supervisor:
         self._app = app
         self._state = state_of(app)
         self._settings = self._state.settings
-        self._concurrency = concurrency or self._settings.concurrency or os.cpu_count() or 1
+        self.concurrency = concurrency or self._settings.concurrency or os.cpu_count() or 1
         self._drain = self._settings.drain if drain is None else drain
         self._recycle = recycle or self._settings.recycle
         self._due: float | None = None
@@ -120,7 +120,7 @@ class Supervisor:
         self._crew = Crew(
             self._app,
             state,
-            size=self._concurrency,
+            size=self.concurrency,
             lock=self._owner.fd,
             private=(self._wake.fd, self._given.fd, *self._signals.fds),
             alone=self._disconnect,
@@ -129,7 +129,7 @@ class Supervisor:
         self._settler = Settler(state, self._ledger, self._crew, self._given, self._again)
         self._ticks = self._plan()
         self._fill()
-        _log.info("Worker %s runs %d processes.", self._owner.id[:8], self._concurrency)
+        _log.info("Worker %s runs %d processes.", self._owner.id[:8], self.concurrency)
 
     def _plan(self) -> Ticks:
         ticks = Ticks()
@@ -392,7 +392,7 @@ class Supervisor:
 
     def _beat(self) -> None:
         busy = len(self._crew.busy())
-        self._ledger.beat(concurrency=self._concurrency, busy=busy, stopping=bool(self._signals.stops))
+        self._ledger.beat(concurrency=self.concurrency, busy=busy, stopping=bool(self._signals.stops))
         self._give_back_strays()
         # To claim from an empty queue costs 0.2 ms. Not done for ten minutes, it costs 1 ms when a task comes at last:
         # nothing of it is left in the processor's caches.

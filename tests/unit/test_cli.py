@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from stask_web import BaseWorker, STask, TaskFailed, Upload
 from stask_web.cli.tasks import read_options
-from stask_web.cli.watch import bar
+from stask_web.cli.watch import _Plain, bar
 from stask_web.models import Task
 from stask_web.state import state_of
 from stask_web.status import Status
@@ -359,3 +359,16 @@ def test_json_of_a_run_here_is_one_document(run: Invoke, app: Flask, tmp_path: P
     result = run("run", "prices", "load", "--here", "--json", "--option", f"file={tmp_path / 'list.csv'}")
     assert json.loads(result.stdout)["message"] == "Read it"
     assert "printed by the action" in result.stderr
+
+
+def test_work_says_that_it_works(run: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stask_web.engines.supervisor.Supervisor.run", lambda self: 0)
+    assert "Running tasks in 2 processes. Ctrl-C stops." in run("work", "--concurrency", "2").stderr
+
+
+def test_a_run_off_a_terminal_says_each_thing_once(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = _Plain()
+    for text in ("Number 2 in the queue", "Number 2 in the queue", "Starts next"):
+        plain._next = 0.0
+        plain.show((text, text))
+    assert capsys.readouterr().out.splitlines() == ["Number 2 in the queue", "Starts next"]
