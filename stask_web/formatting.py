@@ -262,44 +262,134 @@ def percent_words(share: int | None) -> str:
     return "" if share is None else tr("%(num)s %%", num=share)
 
 
-def fields(task: Task, around: Surroundings | None = None, *, who: str = "", title: str = "") -> dict[str, str]:
-    """Every text of a task that a page patches while it runs, by the name of its ``data-field``."""
-    running = task.status == Status.RUNNING
-    share = percent(task)
-    percent_text = percent_words(share)
-    amount_text = amount(task.processed, task.total)
-    eta_text = eta_words(task.eta) if running and task.cancel_at is None else ""
-    spent = elapsed(task)
-    message = translated(plain(task.message or "", 500))
-    parts = [percent_text or (tr("working") if running else ""), amount_text, eta_text]
-    return {
-        "word": look(task, alive=around.alive if around else True).word,
-        "percent": percent_text,
-        "processed": number(task.processed),
-        "total": number(task.total),
-        "amount": amount_text,
-        "stays": tr("%(amount)s are done and stay done.", amount=amount_text)
-        if amount_text
-        else tr("What is done stays done."),
-        "eta": eta_text,
-        "line": " · ".join(part for part in parts if part),
-        "message": message,
-        "stopping": stopping_words(task),
-        "quiet": quiet_words(around.silence) if around and running and task.cancel_at is None else "",
-        "rate": rate_text(task.processed, spent) if running else "",
-        "elapsed": duration(int(spent) if running and spent is not None else spent),
-        "counts": more_counts(task) if Status(task.status).ended else counts_text(task),
-        "warnings": number(task.warnings) if task.warnings else "",
-        "waiting_for": waiting_for(task, around) or "",
-        "outcome": outcome(task) if Status(task.status).ended else "",
-        "by": who,
-        "tab": " ".join(part for part in (percent_text if running else "", title) if part),
-    }
+class Texts:
+    """Every text of a task that a page patches while it runs, by the name of its ``data-field``.
+
+    Each is made when it is asked for: a row of a list shows three of them.
+
+    :param task: with its newest numbers.
+    :param around: what decides why it waits.
+    :param who: the name of the person who started it.
+    :param title: the action's title.
+    """
+
+    NAMES = (
+        *("word", "percent", "processed", "total", "amount", "stays", "eta", "line", "message", "stopping", "quiet"),
+        *("rate", "elapsed", "counts", "warnings", "waiting_for", "outcome", "by", "tab"),
+    )
+
+    def __init__(self, task: Task, around: Surroundings | None = None, *, who: str = "", title: str = "") -> None:
+        self._task = task
+        self._around = around
+        self._title = title
+        self._runs = task.status == Status.RUNNING
+        self._goes_on = self._runs and task.cancel_at is None
+        self.by = who
+
+    def all(self) -> dict[str, str]:
+        """All of them: name -> text."""
+        return {name: getattr(self, name) for name in self.NAMES}
+
+    @property
+    def word(self) -> str:
+        """How it looks."""
+        return look(self._task, alive=self._around.alive if self._around else True).word
+
+    @property
+    def percent(self) -> str:
+        """Its share, e.g. ``"37 %"``."""
+        return percent_words(percent(self._task))
+
+    @property
+    def processed(self) -> str:
+        """How many are done."""
+        return number(self._task.processed)
+
+    @property
+    def total(self) -> str:
+        """Of how many."""
+        return number(self._task.total)
+
+    @property
+    def amount(self) -> str:
+        """How much is done, see :func:`amount`."""
+        return amount(self._task.processed, self._task.total)
+
+    @property
+    def stays(self) -> str:
+        """What stopping it leaves behind."""
+        done = self.amount
+        return tr("%(amount)s are done and stay done.", amount=done) if done else tr("What is done stays done.")
+
+    @property
+    def eta(self) -> str:
+        """How long it will still take, while it goes on."""
+        return eta_words(self._task.eta) if self._goes_on else ""
+
+    @property
+    def line(self) -> str:
+        """Share, amount and time left in one line."""
+        share = self.percent or (tr("working") if self._runs else "")
+        return " · ".join(part for part in (share, self.amount, self.eta) if part)
+
+    @property
+    def message(self) -> str:
+        """What it said last."""
+        return translated(plain(self._task.message or "", 500))
+
+    @property
+    def stopping(self) -> str:
+        """What happens to it once it was asked to stop."""
+        return stopping_words(self._task)
+
+    @property
+    def quiet(self) -> str:
+        """That it says nothing for unusually long."""
+        return quiet_words(self._around.silence) if self._around and self._goes_on else ""
+
+    @property
+    def rate(self) -> str:
+        """How fast it goes on."""
+        return rate_text(self._task.processed, elapsed(self._task)) if self._runs else ""
+
+    @property
+    def elapsed(self) -> str:
+        """How long it took, or has run, to the second while it runs."""
+        spent = elapsed(self._task)
+        return duration(int(spent) if self._runs and spent is not None else spent)
+
+    @property
+    def counts(self) -> str:
+        """Its named counters, at the end those that its sentence does not say."""
+        return more_counts(self._task) if Status(self._task.status).ended else counts_text(self._task)
+
+    @property
+    def warnings(self) -> str:
+        """How many rows it refused."""
+        return number(self._task.warnings) if self._task.warnings else ""
+
+    @property
+    def waiting_for(self) -> str:
+        """Why it has not started."""
+        return waiting_for(self._task, self._around) or ""
+
+    @property
+    def outcome(self) -> str:
+        """How it ended."""
+        return outcome(self._task) if Status(self._task.status).ended else ""
+
+    @property
+    def tab(self) -> str:
+        """The title of the browser's tab."""
+        return " ".join(part for part in (self.percent if self._runs else "", self._title) if part)
 
 
-def version(task: Task, *, alive: bool = True) -> str:
-    """Changes with the task's state, not with its numbers: a page then fetches its part anew."""
-    return f"{_look_key(task, alive)}-{task.attempt_no}-{len(task.files or ())}"
+def version(task: Task, shown: Look) -> str:
+    """Changes with the task's state, not with its numbers: a page then fetches its part anew.
+
+    :param shown: how it looks.
+    """
+    return f"{shown.key}-{task.attempt_no}-{len(task.files or ())}"
 
 
 def task_json(
@@ -337,15 +427,19 @@ def task_json(
         "waiting_for": waiting_for(task, around),
         "position": around.position,
         "duration": elapsed(task),
-        "version": version(task, alive=around.alive),
-        "fields": fields(task, around, who=who, title=title),
+        "version": version(task, shown),
+        "fields": Texts(task, around, who=who, title=title).all(),
     }
 
 
 def task_title(task: Task) -> str:
     """What a task does, e.g. ``"Import products"``; made from its name when its class is gone."""
-    spec = action_spec(task.identifier, task.action)
-    return clean(spec.title) if spec and clean(spec.title) else humanise(task.action)
+    return title_by(action_spec(task.identifier, task.action), task.action)
+
+
+def title_by(spec: ActionSpec | None, action: str) -> str:
+    """The title of an action by its declaration; made from its name when that is gone."""
+    return (clean(spec.title) if spec is not None else "") or humanise(action)
 
 
 def action_spec(identifier: str, action: str) -> ActionSpec | None:

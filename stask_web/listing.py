@@ -89,6 +89,16 @@ def newest_ids(database: Database, select: sa.Select[Any], limit: int) -> list[i
     return page_of_ids(database, select, size=limit).rows
 
 
+def how_many(connection: sa.Connection, select: sa.Select[Any], limit: int) -> int:
+    """How many tasks a selection has, as far as ``limit`` and as far back as a page looks."""
+    found = find_way(connection, select, None, None, LOOK)
+    some = ordered(found.select.with_only_columns(Task.id)).limit(limit).subquery()
+    return int(connection.execute(_NUMBER.select_from(some)).scalar_one())
+
+
+_NUMBER: Any = sa.select(sa.func.count())
+
+
 def pages(database: Database, select: sa.Select[Any], *, size: int = 500) -> Iterator[list[Task]]:
     """All tasks of a selection, newest first, piece by piece: each piece is a short read of its own."""
     before = None

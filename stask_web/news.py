@@ -9,7 +9,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,13 +18,16 @@ from urllib.parse import parse_qsl, urlencode
 import sqlalchemy as sa
 
 from . import access, board, filters, listing, queries
+from .database import Database
 from .formatting import Surroundings, task_json
 from .journal import NOTHING, Chunk, Journal
 from .language import tr
 from .models import Task
+from .queries import STATUS
 from .state import State
 from .status import Status
 from .stored import translated
+from .tally import Kept
 from .text import plain
 from .times import here
 
@@ -271,31 +274,55 @@ def counts(state: State) -> dict[str, int]:
     return board.counts(state.database, midnight(now), now - timedelta(hours=24))
 
 
-def counts_within(state: State, select: sa.Select[Any]) -> dict[str, int]:
+def counts_within(state: State, select: sa.Select[Any], key: Hashable) -> dict[str, int]:
     """The same numbers for a part of all tasks, each as far as :data:`COUNTED`: for people who may not see all.
 
     :param select: of the tasks that they may see.
+    :param key: for whom.
     """
-    now = datetime.now(UTC)
-    failed = (Task.status == Status.FAILED, Task.finished_at >= now - timedelta(hours=24))
-    parts: dict[str, tuple[Any, ...]] = {
-        "pending": (Task.status == Status.PENDING,),
-        "running": (Task.status == Status.RUNNING,),
-        "completed_today": (Task.status == Status.COMPLETED, Task.finished_at >= midnight(now)),
-        "failed_24h": failed,
-        "total": (),
-    }
-    found = {name: listing.newest_ids(state.database, select.where(*part), COUNTED) for name, part in parts.items()}
-    return {"unseen": _unseen(state, found["failed_24h"]), **{name: len(ids) for name, ids in found.items()}}
-
-
-def _unseen(state: State, ids: list[int]) -> int:
-    """How many of these tasks nobody has opened."""
-    if not ids:
-        return 0
     with state.database.read() as connection:
-        select = sa.select(sa.func.count()).where(Task.id.in_(ids), Task.seen_at.is_(None))
-        return int(connection.execute(select).scalar_one())
+        found = _ends_within(state.database, connection, select, key)
+        pending, running = (select.where(Task.status == status) for status in (Status.PENDING, Status.RUNNING))
+        return {
+            **found,
+            "pending": listing.how_many(connection, pending, COUNTED),
+            "running": listing.how_many(connection, running, COUNTED),
+            "total": listing.how_many(connection, select, COUNTED),
+        }
+
+
+_ends: Kept[dict[str, int]] = Kept()
+
+
+def _ends_within(
+    database: Database, connection: sa.Connection, select: sa.Select[Any], key: Hashable
+) -> dict[str, int]:
+    """What has ended lately of a part of all tasks: completed_today, failed_24h, unseen."""
+    now, writes = datetime.now(UTC), database.writes
+    today, day_ago = midnight(now), now - timedelta(hours=24)
+    kept = _ends.get(database, (key, today))
+    if kept is not None:
+        return kept
+    lately = select.where(STATUS.in_((Status.COMPLETED, Status.FAILED)), Task.finished_at >= min(today, day_ago))
+    way = listing.find_way(connection, lately, None, None, listing.LOOK)
+    rows = way.select.with_only_columns(*_END).subquery()
+    row = connection.execute(_ENDS.select_from(rows), {"today": today, "day_ago": day_ago}).one()
+    found = {name: min(int(n or 0), COUNTED) for name, n in row._mapping.items()}
+    if way.edge is not None:
+        _ends.put(database, (key, today), found, writes)
+    return found
+
+
+#: What is counted of the ends, built once: to build a statement takes as long as to ask it.
+_END: tuple[Any, ...] = (Task.status, Task.finished_at, Task.seen_at)
+_status, _finished_at, _seen_at = (sa.column(fact.key, fact.type) for fact in _END)
+_is_done = sa.and_(_status == Status.COMPLETED, _finished_at >= sa.bindparam("today", type_=Task.finished_at.type))
+_is_bad = sa.and_(_status == Status.FAILED, _finished_at >= sa.bindparam("day_ago", type_=Task.finished_at.type))
+_ENDS: Any = sa.select(
+    sa.func.sum(sa.case((_is_done, 1), else_=0)).label("completed_today"),
+    sa.func.sum(sa.case((_is_bad, 1), else_=0)).label("failed_24h"),
+    sa.func.sum(sa.case((sa.and_(_is_bad, _seen_at.is_(None)), 1), else_=0)).label("unseen"),
+)
 
 
 def midnight(now: datetime) -> datetime:

@@ -346,7 +346,10 @@ def is_any_alive(database: Database, lease: float) -> bool:
     """Whether any supervisor gave a sign of life within the lease."""
     since = datetime.fromtimestamp(time.time() - lease, UTC)
     with database.read() as connection:
-        return connection.execute(sa.select(Process.id).where(Process.beat_at >= since).limit(1)).first() is not None
+        return connection.execute(_ALIVE, {"since": since}).first() is not None
+
+
+_ALIVE = sa.select(Process.id).where(Process.beat_at >= sa.bindparam("since", type_=Process.beat_at.type)).limit(1)
 
 
 #: How many completed runs an action must have before we speak of its usual duration, and over how many days.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
@@ -97,20 +97,63 @@ def worker_counts(database: Database) -> dict[str, WorkerCounts]:
     }
 
 
+_Value = TypeVar("_Value")
+
+
+class Kept(Generic[_Value]):
+    """Numbers of a big history that are good for five seconds, or until this process writes.
+
+    They are kept for one person each: who watches a page asks every other second.
+    """
+
+    _MOST = 1_000
+
+    def __init__(self) -> None:
+        self._found: WeakKeyDictionary[Database, dict[Hashable, tuple[float, int, _Value]]] = WeakKeyDictionary()
+
+    def get(self, database: Database, key: Hashable) -> _Value | None:
+        """What is known and still good."""
+        until, writes, value = self._found.get(database, {}).get(key, (0.0, 0, None))
+        return value if time.monotonic() < until and writes == database.writes else None
+
+    def put(self, database: Database, key: Hashable, value: _Value, writes: int) -> None:
+        """Keep what was found.
+
+        :param writes: of this process, before it was looked for.
+        """
+        found = self._found.setdefault(database, {})
+        if len(found) >= self._MOST:
+            found.clear()
+        found[key] = (time.monotonic() + _SUMS_FOR, writes, value)
+
+
 def forget_sums(database: Database) -> None:
     """Let the next page count anew: something was deleted."""
     _sums.pop(database, None)
 
 
+_looks: Kept[dict[str, Count]] = Kept()
+
+
 def look_counts(
-    database: Database, select: sa.Select[Any], worker: str = "", action: str = "", *, simple: bool
+    database: Database,
+    select: sa.Select[Any],
+    worker: str = "",
+    action: str = "",
+    *,
+    simple: bool,
+    key: Hashable = None,
 ) -> dict[str, Count]:
     """How many tasks of a selection have each of the looks that can be asked for, and ``""`` for all.
 
     :param select: of tasks, without a condition for the look.
     :param worker: the worker, and the action, that the selection is narrowed to.
     :param simple: whether it is narrowed to nothing else; the daily counts then tell how many have ended.
+    :param key: what the selection is of, and for whom: the numbers of a big one are then kept for a while.
     """
+    kept, writes = None if key is None or simple else _looks.get(database, key), database.writes
+    if kept is not None:
+        return kept
     with database.read() as connection:
         newest = _sample(connection, select)
         found = newest.counts
@@ -118,6 +161,8 @@ def look_counts(
             part = _sample(connection, select.where(Task.status == status))
             found |= {name: part.counts[name] for name in _PARTS[status]}
     if newest.whole or not simple:
+        if key is not None and not newest.whole:
+            _looks.put(database, key, found, writes)
         return found
     ended = {status: 0 for status in Status if status.ended}
     for (identifier, name, number), n in ended_sums(database).items():
@@ -136,6 +181,17 @@ _PARTS = {
 }
 
 
+#: What decides of the look of a task, built once: to build a statement takes as long as to ask it.
+_FACTS: tuple[Any, ...] = (
+    Task.status.label("status"),
+    Task.due_at.is_not(None).label("waits"),
+    (Task.attempt_no > 0).label("again"),
+    (Task.warnings > 0).label("refused"),
+)
+_NAMES: tuple[Any, ...] = tuple(sa.column(fact.name, fact.type) for fact in _FACTS)
+_GROUPED: Any = sa.select(*_NAMES, sa.func.count()).group_by(*_NAMES)
+
+
 class _Sample(NamedTuple):
     counts: dict[str, Count]
     whole: bool
@@ -143,19 +199,10 @@ class _Sample(NamedTuple):
 
 def _sample(connection: sa.Connection, select: sa.Select[Any]) -> _Sample:
     """The looks of the newest tasks of a selection."""
-    facts: dict[str, Any] = {
-        "status": Task.status,
-        "waits": Task.due_at.is_not(None),
-        "again": Task.attempt_no > 0,
-        "refused": Task.warnings > 0,
-    }
     way = find_way(connection, select, None, None, COUNT_LOOK)
-    columns: list[Any] = [fact.label(name) for name, fact in facts.items()]
-    rows: Any = ordered(way.select.with_only_columns(*columns)).limit(COUNT_LOOK + 1).subquery()
-    names: list[Any] = [rows.c[name] for name in facts]
+    rows: Any = ordered(way.select.with_only_columns(*_FACTS)).limit(COUNT_LOOK + 1).subquery()
     counts: Counter[str] = Counter()
-    grouped: Any = sa.select(*names, sa.func.count()).group_by(*names)
-    for status, waits, again, refused, n in connection.execute(grouped).all():
+    for status, waits, again, refused, n in connection.execute(_GROUPED.select_from(rows)).all():
         for name in _names(status, bool(waits), bool(again), bool(refused)):
             counts[name] += int(n)
     whole = way.edge is None and counts[""] <= COUNT_LOOK

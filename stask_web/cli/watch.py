@@ -9,7 +9,7 @@ import time
 import click
 
 from .. import news
-from ..formatting import Surroundings, counts_text, fields, outcome, task_title, waiting_for
+from ..formatting import Surroundings, Texts, counts_text, outcome, task_title, waiting_for
 from ..models import Task
 from ..queries import live_processes, place_in_queue
 from ..state import State
@@ -75,8 +75,8 @@ def _text(state: State, task: Task) -> tuple[str, str]:
         around = Surroundings(alive=alive, position=place_in_queue(state.database, task) or None)
         text = f"{title}: {waiting_for(task, around)}"
         return text, text
-    texts = fields(task)
-    told = " · ".join(part for part in (texts["line"], texts["message"]) if part)
+    texts = Texts(task)
+    told = " · ".join(part for part in (texts.line, texts.message) if part)
     return f"{title} {bar(task.progress)} {told}", f"{title}: {told}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..language import tr
@@ -11,50 +10,67 @@ from ..numbers import number
 from ..times import hour
 
 
-class HourBar(NamedTuple):
-    """One bar of the strip of hours, in a drawing of 960 x 64: failed tasks stand on completed ones."""
+class Hour(NamedTuple):
+    """One hour of the strip: where it begins, and what a reader hears and a pointer sees."""
 
     x: float
-    done_y: float
-    done_height: float
-    failed_y: float
-    failed_height: float
     label: str
-    hour: str
-    empty: bool
+
+
+class HourStrip(NamedTuple):
+    """The strip of hours, in a drawing of 960 x 64: failed tasks stand on completed ones.
+
+    :param done: the outline of all bars of completed tasks, as the ``d`` of a path; so are ``failed`` and ``none``.
+    :param ticks: the first hour and the one in the middle, in words.
+    """
+
+    hours: list[Hour]
+    done: str
+    failed: str
+    none: str
+    ticks: tuple[str, str]
 
 
 WIDTH, HEIGHT, SMALLEST = 960.0, 64.0, 3.0
+_GAP, _BAR = 8.0, 24.0
 
 
-def hour_bars(hours: Sequence[Mapping[str, Any]]) -> list[HourBar]:
-    """Bars of equal width; the highest hour fills the height, any hour with a task is at least 3 high."""
-    most = max([row["completed"] + row["failed"] for row in hours] or [0]) or 1
-    step = WIDTH / max(1, len(hours))
-    bars = []
+def hour_strip(hours: Sequence[Mapping[str, Any]]) -> HourStrip:
+    """Bars of equal width; the highest hour fills the height, any hour with a task is at least 3 high.
+
+    :param hours: dicts of hour, completed and failed, oldest first; at least one.
+    """
+    most = max(row["completed"] + row["failed"] for row in hours) or 1
+    step = WIDTH / len(hours)
+    shown, shapes = [], {"done": "", "failed": "", "none": ""}
     for index, row in enumerate(hours):
+        x = round(index * step, 2)
         done, failed = _height(row["completed"], most), _height(row["failed"], most)
-        start: datetime = row["hour"]
+        top = HEIGHT - done
+        shapes["done"] += _bar(x + _GAP, top, done, 2)
+        shapes["failed"] += _bar(x + _GAP, max(0.0, top - failed), failed, 2)
+        if not (done or failed):
+            shapes["none"] += _bar(x + _GAP, HEIGHT - SMALLEST, SMALLEST, SMALLEST / 2)
         words = tr(
             "%(time)s: %(completed)s completed, %(failed)s failed",
-            time=hour(start),
+            time=hour(row["hour"]),
             completed=number(row["completed"]),
             failed=number(row["failed"]),
         )
-        top = round(HEIGHT - done, 2)
-        bars.append(
-            HourBar(
-                x=round(index * step, 2),
-                done_y=top,
-                done_height=done,
-                failed_y=round(max(0.0, top - failed), 2),
-                failed_height=failed,
-                label=words,
-                hour=hour(start),
-                empty=not (row["completed"] or row["failed"]),
-            )
-        )
-    return bars
+        shown.append(Hour(x, words))
+    return HourStrip(shown, **shapes, ticks=(hour(hours[0]["hour"]), hour(hours[len(hours) // 2]["hour"])))
+
+
+def _bar(x: float, y: float, height: float, round_by: float) -> str:
+    """The outline of a bar with round corners, as a piece of a path's ``d``; nothing without a height."""
+    if not height:
+        return ""
+    r = min(round_by, height / 2)
+    across, down = _BAR - 2 * r, height - 2 * r
+    return (
+        f"M{x + r:g} {y:g}h{across:g}a{r:g} {r:g} 0 0 1 {r:g} {r:g}v{down:g}a{r:g} {r:g} 0 0 1 {-r:g} {r:g}"
+        f"h{-across:g}a{r:g} {r:g} 0 0 1 {-r:g} {-r:g}v{-down:g}a{r:g} {r:g} 0 0 1 {r:g} {-r:g}z"
+    )
 
 
 class Run(NamedTuple):

@@ -17,7 +17,7 @@ from ..numbers import number
 from ..queries import hourly, worker_records
 from ..state import State, current_state
 from ..text import clean
-from .charts import HourBar, hour_bars
+from .charts import HourStrip, hour_strip
 from .live import counts as counts_of
 from .page import render
 from .shown import show_all
@@ -76,16 +76,18 @@ def dashboard() -> ResponseReturnValue:
         widgets=widgets(state, [record for record in records if _matches(record, find)]),
         find=find,
         has_filter=len(records) > MANY,
-        hours=_hours(state) if whole else [],
+        hours=_hours(state) if whole else None,
         **recent,
     )
 
 
 def _matches(record: WorkerRecord, find: str) -> bool:
     """Whether a worker or one of its actions has these words in its title."""
+    if not find:
+        return True
     cls = record.worker_class
     titles = [record.title, record.scope, *(clean(spec.title) for spec in action_specs_of(cls).values())] if cls else []
-    return not find or any(find.casefold() in title.casefold() for title in titles)
+    return any(find.casefold() in title.casefold() for title in titles)
 
 
 def _recent(state: State) -> dict[str, Any]:
@@ -160,5 +162,5 @@ def _storage_is_there(state: State) -> bool:
     return os.access(place, os.W_OK | os.X_OK)
 
 
-def _hours(state: State) -> list[HourBar]:
-    return hour_bars(hourly(state.database))
+def _hours(state: State) -> HourStrip:
+    return hour_strip(hourly(state.database))

@@ -54,8 +54,9 @@ _ICONS: dict[str, Markup] = {
     )
     for name, shape in _SHAPES.items()
 }
+_NONE = Markup("")
 
 
 def icon(name: str) -> Markup:
     """An icon by its name; an unknown name gives none, for a page must not fail over a picture."""
-    return _ICONS.get(name, Markup(""))
+    return _ICONS.get(name, _NONE)

@@ -78,7 +78,9 @@ def live() -> Response:
 
 def counts(state: State, person: Visitor) -> dict[str, int]:
     """The counts of the tasks that somebody may see."""
-    return news.counts(state) if person.sees_all else news.counts_within(state, person.narrow(sa.select(Task)))
+    if person.sees_all:
+        return news.counts(state)
+    return news.counts_within(state, person.narrow(sa.select(Task)), str(person.id))
 
 
 def list_news(state: State, person: Visitor, text: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from flask import current_app, render_template, request, url_for
+from jinja2 import Undefined
 from markupsafe import Markup, escape
 
 from ..language import forms, reader, tr, trn
@@ -17,6 +18,7 @@ from ..paths import STATIC
 from ..state import State, current_state
 from ..text import clean
 from ..times import age_words, ago, clock, exact
+from . import kept
 from .checks import csrf_token
 from .icons import icon
 from .reader import Choice, language_choices
@@ -191,6 +193,12 @@ class Ui:
         ]
 
     @property
+    def keys_help(self) -> Markup:
+        """The help on keys, drawn."""
+        sections = tuple(item.section for item in self.nav)
+        return kept.piece(self, ("keys", self.language, sections), lambda: draw("_keys.html", self))
+
+    @property
     def theme(self) -> str:
         """The chosen theme: light, dark or system."""
         chosen = request.cookies.get("stask_theme", "system")
@@ -221,6 +229,10 @@ class Ui:
     def has_font_awesome(self) -> bool:
         """Whether workers' icons of Font Awesome can be shown."""
         return _FONT_AWESOME.is_file()
+
+    def rows(self, tasks: Sequence[Shown], chooses: bool | Undefined) -> Markup:
+        """The rows of a list of tasks, see :func:`stask_web.views.kept.rows`."""
+        return kept.rows(self, tasks, bool(chooses))
 
     def words(self, text: Any) -> str:
         """An author's text, also a lazy one whose words cannot be made."""

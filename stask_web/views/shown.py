@@ -11,7 +11,7 @@ from flask import url_for
 from markupsafe import Markup
 
 from .. import news
-from ..formatting import Look, Surroundings, action_spec, fields, look, percent, task_json, task_title, version
+from ..formatting import Look, Surroundings, Texts, action_spec, look, percent, task_json, title_by, version
 from ..language import tr
 from ..models import Task
 from ..numbers import human_size, number
@@ -56,28 +56,35 @@ class Shown:
     :param task: with its newest numbers.
     :param around: what decides why it waits.
     :param person: who looks at it.
+    :param home: the address of the list of tasks.
+    :param spec: the action's declaration, None when it is gone.
+    :ivar url: the task's page.
+    :ivar when: the moment that its row shows: when it started, or was created.
     """
 
-    def __init__(self, task: Task, around: Surroundings, person: Visitor) -> None:
+    def __init__(
+        self, task: Task, around: Surroundings, person: Visitor, *, home: str, spec: ActionSpec | None
+    ) -> None:
+        status = task.status
         self.task = task
         self.around = around
         self.person = person
         self.id = task.id
-        self.title = task_title(task)
+        self.spec = spec
+        self.title = title_by(spec, task.action)
         self.look: Look = look(task, alive=around.alive)
-        self.version = version(task, alive=around.alive)
+        self.version = version(task, self.look)
         self.who = person.name_of(task.started_by)
         self.percent = percent(task)
+        self.url = f"{home}/{task.id}"
+        self.when = task.started_at or task.created_at
+        self.pending, self.running = status == Status.PENDING, status == Status.RUNNING
+        self.ended, self.failed = status >= Status.COMPLETED, status == Status.FAILED
 
     @cached_property
-    def f(self) -> dict[str, str]:
+    def f(self) -> Texts:
         """The texts that the page patches, by the name of their ``data-field``."""
-        return fields(self.task, self.around, who=self.who, title=self.title)
-
-    @cached_property
-    def spec(self) -> ActionSpec | None:
-        """The action's declaration, None when it is gone."""
-        return action_spec(self.task.identifier, self.task.action)
+        return Texts(self.task, self.around, who=self.who, title=self.title)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -89,11 +96,6 @@ class Shown:
         """The look's icon."""
         return icon(self.look.icon)
 
-    @cached_property
-    def url(self) -> str:
-        """The task's page."""
-        return url_for("stask.task", task_id=self.id)
-
     def part(self, name: str) -> str:
         """Where the page fetches a part of itself anew."""
         return f"{self.url}?part={name}"
@@ -102,26 +104,6 @@ class Shown:
     def is_mine(self) -> bool:
         """Whether the person who looks has started it."""
         return self.task.started_by is not None and self.task.started_by == self.person.id
-
-    @property
-    def pending(self) -> bool:
-        """Whether it waits."""
-        return self.task.status == Status.PENDING
-
-    @property
-    def running(self) -> bool:
-        """Whether it runs."""
-        return self.task.status == Status.RUNNING
-
-    @property
-    def ended(self) -> bool:
-        """Whether it is over."""
-        return Status(self.task.status).ended
-
-    @property
-    def failed(self) -> bool:
-        """Whether it failed."""
-        return self.task.status == Status.FAILED
 
     @cached_property
     def may_stop(self) -> bool:
@@ -164,15 +146,10 @@ class Shown:
         """The word on the button that ends it."""
         return tr("Give up") if self.retrying else tr("Withdraw") if self.pending else tr("Stop")
 
-    @property
-    def when(self) -> Any:
-        """The moment that its row shows: when it started, or was created."""
-        return self.task.started_at or self.task.created_at
-
     @cached_property
     def long(self) -> str:
         """How long it took, or has run."""
-        return self.f["elapsed"]
+        return self.f.elapsed
 
     @cached_property
     def files(self) -> list[ShownFile]:
@@ -217,11 +194,14 @@ def show_all(state: State, tasks: Iterable[Task], *, places: bool = False) -> li
     if any(task.status == Status.PENDING for task in found):
         alive = around_now().alive
     shown = []
+    home = url_for("stask.tasks")
+    specs = {key: action_spec(*key) for key in {(task.identifier, task.action) for task in found}}
     for task in found:
         news.newest(state, task, numbers.get(task.id))
         place = place_in_queue(state.database, task) or None if places and task.status == Status.PENDING else None
         quiet = news.silence(state, task, numbers.get(task.id))
-        shown.append(Shown(task, Surroundings(alive=alive, position=place, silence=quiet), person))
+        around = Surroundings(alive=alive, position=place, silence=quiet)
+        shown.append(Shown(task, around, person, home=home, spec=specs[task.identifier, task.action]))
     return shown
 
 

@@ -104,11 +104,11 @@ def steps_of(shown: Shown, tries: Sequence[Attempt], *, errors: bool) -> list[St
     steps += [_past(attempt, errors) for attempt in past]
     if shown.pending:
         word = tr("Attempt %(number)s", number=tries[-1].number + 1) if tries else shown.look.word
-        return [*steps, _now(shown, "", "waiting_for", shown.f["waiting_for"])._replace(word=word)]
+        return [*steps, _now(shown, "", "waiting_for", shown.f.waiting_for)._replace(word=word)]
     if shown.running:
         many = len(tries) > 1
         word = tr("Running, attempt %(number)s", number=tries[-1].number) if many else tr("Running")
-        return [*steps, Step(word, "running", "running", shown.f["elapsed"], "", None, "elapsed")]
+        return [*steps, Step(word, "running", "running", shown.f.elapsed, "", None, "elapsed")]
     if row.started_at is not None:
         steps.append(Step(tr("Ran"), "running", "muted", duration(row.duration)))
     who = tr("by %(name)s", name=row.cancelled_by) if row.status == Status.CANCELLED and row.cancelled_by else ""

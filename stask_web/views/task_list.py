@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -94,7 +95,7 @@ class Wish:
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Wish:
         """What an address or a form asks for; anything else than what is offered is refused with 422."""
-        wish = cls(**{field.name: given.get(_NAMES.get(field.name, field.name), "").strip() for field in fields(cls)})
+        wish = cls(**{attribute: given.get(name, "").strip() for name, attribute in _PARAMS})
         identifier, slash, action = wish.worker.partition("/")
         if slash and not wish.action:
             wish = replace(wish, worker=identifier, action=action)
@@ -116,11 +117,10 @@ class Wish:
         if first and last and first > last:
             abort(422)
 
-    @property
+    @cached_property
     def params(self) -> dict[str, str]:
         """What is set, by the names of the address."""
-        values = {_NAMES.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value}
+        return {name: value for name, attribute in _PARAMS if (value := getattr(self, attribute))}
 
     def address(self, endpoint: str = "stask.tasks", **more: Any) -> str:
         """The address that asks for this."""
@@ -192,8 +192,8 @@ class Wish:
         return select.where(*filters.with_words(state.database, self.q, titles(state, person))) if self.q else select
 
 
-#: Names in the address that Python keeps for itself.
-_NAMES = {"since": "from", "until": "to"}
+#: Pairs of name in the address and attribute; Python keeps some of the names for itself.
+_PARAMS = tuple(({"since": "from", "until": "to"}.get(field.name, field.name), field.name) for field in fields(Wish))
 
 
 def _day(text: str) -> date:

@@ -67,7 +67,7 @@ def tasks() -> ResponseReturnValue:
         "wish": wish,
         "chooses": _chooses(person),
         "list_filter": wish.live if first_page else None,
-        "digest": _digest(state, person, wish, rows, whole=whole) if first_page and wish.live else "",
+        "digest": _digest(state, person, wish, rows) if first_page and wish.live else "",
         "list_url": wish.address(),
         "is_new": not rows and not wish.params and first_page,
     }
@@ -93,7 +93,8 @@ def _filters(state: State, person: Visitor, wish: Wish, *, whole: bool) -> dict[
     counts = None
     if not wish.q:
         select = wish.select(state, person, all_looks=True)
-        counts = tally.look_counts(state.database, select, wish.worker, wish.action, simple=whole)
+        key = (str(person.id), wish.but(status=""))
+        counts = tally.look_counts(state.database, select, wish.worker, wish.action, simple=whole, key=key)
     return {
         "chips": look_chips(wish, counts, live=whole and not wish.worker),
         "set_chips": set_chips(state, person, wish),
@@ -136,9 +137,9 @@ def _with_number(state: State, person: Visitor, wish: Wish, rows: list[Task]) ->
     return [*found, *(row for row in rows if row.id != wish.number)]
 
 
-def _digest(state: State, person: Visitor, wish: Wish, rows: list[Task], *, whole: bool) -> str:
+def _digest(state: State, person: Visitor, wish: Wish, rows: list[Task]) -> str:
     """The digest of what the page is told of; where that is more than it shows, of the whole."""
-    if whole:
+    if wish.is_simple:
         return news.digest_of(task.id for task in rows)
     return str(list_news(state, person, wish.live or "")["digest"])
 

@@ -194,14 +194,14 @@ def test_the_line_of_a_running_task() -> None:
     fields = words.fields(running, title="Import products")
     assert fields["line"] == "37 % · 1,204 of 3,201 · about 2 min left"
     assert fields["tab"] == "37 % Import products"
-    assert words.fields(task(Status.RUNNING, started_at=NOW))["line"] == "working"
+    assert words.Texts(task(Status.RUNNING, started_at=NOW)).line == "working"
 
 
 def test_every_field_is_text() -> None:
     for _, given in LOOKS:
         if given.status == Status.RUNNING and given.cancel_at is not None:
             continue  # its countdown needs an app
-        assert all(isinstance(value, str) for value in words.fields(given).values())
+        assert all(isinstance(value, str) for value in words.Texts(given).all().values())
 
 
 def test_percent_is_unknown_until_something_is_known() -> None:
