@@ -7,7 +7,7 @@ most of the work of a page. A piece is kept under everything that it says and al
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -33,7 +33,7 @@ def piece(ui: Ui, key: Hashable, draw: Callable[[], str]) -> Markup:
     """A piece of a page that is the same for all of a key, drawn when it is not known."""
     kept = _kept.setdefault(ui.state.database, OrderedDict())
     html = kept.pop(key, None) or draw()
-    kept[key] = html
+    _keep(kept, {key: html})
     return Markup(html)  # drawn by a template of ours
 
 
@@ -48,18 +48,20 @@ def rows(ui: Ui, tasks: Sequence[Shown], chooses: bool) -> Markup:
     missing = [task for task, html in zip(tasks, found, strict=True) if html is None]
     drawn = iter(_draw(ui, missing, chooses, token) if missing else ())
     whole = [html if html is not None else next(drawn) for html in found]
-    for key, html in zip(keys, whole, strict=True):
-        if key is not None:
-            kept[key] = html
+    _keep(kept, {key: html for key, html in zip(keys, whole, strict=True) if key is not None})
+    return Markup("\n".join(whole).replace(_TOKEN, token))  # made of escaped pieces
+
+
+def _keep(kept: OrderedDict[Any, str], pieces: Mapping[Any, str]) -> None:
+    kept.update(pieces)
     while len(kept) > MOST:
         kept.popitem(last=False)
-    return Markup("".join(whole).replace(_TOKEN, token))  # made of escaped pieces
 
 
 def _draw(ui: Ui, tasks: Sequence[Shown], chooses: bool, token: str) -> list[str]:
     template: Any = current_app.jinja_env.get_template("stask_web/tasks/rows.html")
     html = str(template.module.rows(tasks, ui, chooses, _END))
-    return html.replace(token, _TOKEN).split(_END)[:-1]
+    return [row.strip() for row in html.replace(token, _TOKEN).split(_END)[:-1]]
 
 
 def _key(ui: Ui, shown: Shown, chooses: bool) -> Hashable | None:
@@ -70,7 +72,8 @@ def _key(ui: Ui, shown: Shown, chooses: bool) -> Hashable | None:
     if shown.running:
         return None
     task = shown.task
-    facts = (task.id, task.finished_at, task.duration, shown.version, "" if shown.ended else shown.f.waiting_for)
+    ends = (task.finished_at, task.duration, task.message, task.warnings, task.cancelled_by)
+    facts = (task.id, shown.version, *ends, "" if shown.ended else shown.f.waiting_for)
     deletes = chooses and shown.ended and ui.may("delete", task)
     rights = (chooses, shown.may_stop, shown.may_retry, deletes, len(shown.files))
     return (*facts, *rights, shown.title, shown.who, ago(shown.when), ui.home, reader().name)

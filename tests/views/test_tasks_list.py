@@ -439,3 +439,10 @@ def test_hostile_words_stay_words(site: Site, viewer: FlaskClient) -> None:
 
 def test_the_look_limit_is_for_lists_and_the_bigger_one_for_searches() -> None:
     assert listing.LOOK < listing.SEARCH_LOOK
+
+
+@pytest.mark.parametrize("language", ["en", "uk"])
+def test_the_days_of_an_own_range_have_the_names_that_are_read(site: Site, viewer: FlaskClient, language: str) -> None:
+    site.ended()
+    html = viewer.get("/stask/tasks", headers={"Accept-Language": language}).get_data(as_text=True)
+    assert re.findall(r'type="date" name="(\w+)"', html) == ["from", "to"]
