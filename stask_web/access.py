@@ -16,6 +16,7 @@ from flask import current_app, url_for
 
 from .errors import ConfigError
 from .language import tr
+from .text import clean
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ def known_name(policy: AccessPolicy, user_id: Any) -> str:
         if len(names) >= _NAMES_KEPT:
             names.clear()
         try:
-            name = str(policy.user_name(user_id) or "")
+            name = clean(policy.user_name(user_id) or "")
         except Exception:
             log.exception("The access policy could not name the user %r.", user_id)
             name = ""

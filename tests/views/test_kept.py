@@ -136,3 +136,12 @@ def test_rows_are_kept_at_all(site: Site, viewer: FlaskClient, monkeypatch: Any)
 
     monkeypatch.setattr(kept, "_draw", never)
     page(viewer, "/stask/tasks")
+
+
+def test_a_name_that_no_page_can_hold_is_made_one(site: Site, admin: FlaskClient, monkeypatch: Any) -> None:
+    site.ended()
+    site.ended(started_by=3)
+    monkeypatch.setattr(site.state.policy, "user_name", lambda user_id: f"\0end\0\ud800<b>{user_id}</b>")
+    html = page(admin, "/stask/tasks")
+    assert html.count('<tr class="row"') == 2
+    assert "&lt;b&gt;2&lt;/b&gt;" in html
