@@ -304,7 +304,7 @@ def claim_from(row: Sequence[Any], pid: int | None = None) -> Claim:
 
     :param pid: of the process that it is for.
     """
-    sealed = row[10]
-    if sealed is not None:
-        row = (*row[:10], bytes(sealed).decode("ascii"), *row[11:])
-    return Claim(*row, pid)
+    values = [*row, pid]
+    if values[10] is not None:
+        values[10] = bytes(values[10]).decode("ascii")
+    return Claim(*values)
