@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from secrets import token_hex
+from typing import Any
 
 from .claims import FENCE, FIELDS, START, Claims, Cursor, claim_from
 from .outcomes import CANCELLED, COMPLETED, MESSAGE_LIMIT, Claim, Ended, Outcome, Stat, add_ending, decide, end_values
@@ -17,6 +18,7 @@ from .text import clean
 MOST = 200
 #: Where a task is that never started and of which nothing was said: giving it back leaves no trace.
 _QUEUE = "SELECT id, lane, attempt_no FROM s_tasks WHERE lane > 0 ORDER BY lane, id LIMIT {limit}"
+_ALL = "SELECT id FROM {}"
 _RANKED = (
     "SELECT id FROM (SELECT id, row_number() OVER w AS place, max(attempt_no) OVER w AS tried FROM {} "
     "WINDOW w AS (ORDER BY lane, id)) AS ranked WHERE place <= ? OR tried = 0"
@@ -42,6 +44,7 @@ class Batches:
         self._postgresql = claims.dialect == "postgresql"
         #: Whether tasks can be claimed ahead at all.
         self.able = claims.dialect in ("postgresql", "sqlite")
+        self._claim: dict[tuple[int, bool], str] = {}
         sql = claims.sql
         self._attempt = sql(f"{_ATTEMPT} VALUES (?, ?, ?, ?, ?, ?)")
         self._end = sql(self._end_sql())
@@ -64,18 +67,26 @@ class Batches:
         if not self.able:
             found = (self._claims.claim(cursor, owner=owner, pid=pid, now=now) for pid in pids)
             return [claim for claim in found if claim is not None]
-        statement, values = self.claim_sql(len(pids) + more), (token_hex(8), owner, now)
+        statement, values = self._claim_for(len(pids), more), (token_hex(8), owner, now)
+        ranks = (len(pids),) if more else ()
         if self._postgresql:
-            cursor.execute(statement, (len(pids), *values, list(pids)))
-            claims = [claim_from(row) for row in cursor.fetchall()]
+            cursor.execute(statement, (*ranks, *values, list(pids)))
+            rows = cursor.fetchall()
         else:
-            cursor.execute(statement, (*values, len(pids)))
-            claims = sorted((claim_from(row) for row in cursor.fetchall()), key=place)
-        claims = [claim._replace(pid=pid) for claim, pid in zip(claims, pids, strict=False)] + claims[len(pids) :]
+            cursor.execute(statement, (*values, *ranks))
+            rows = sorted(cursor.fetchall(), key=_row_place)
+        claims = [claim_from(row, pid) for row, pid in zip(rows, [*pids, *[None] * more], strict=False)]
         if not self._postgresql:
             for each in claims:
                 cursor.execute(self._attempt, (each.id, each.attempt_no, each.token, owner, each.pid, now))
         return claims
+
+    def _claim_for(self, pids: int, more: int) -> str:
+        """The statement of :meth:`claim`, made once."""
+        key = (pids + more, more > 0)
+        if key not in self._claim:
+            self._claim[key] = self.claim_sql(pids, more)
+        return self._claim[key]
 
     def is_above(self, cursor: Cursor, rank: int) -> bool:
         """Whether a task waits that comes before those of a priority."""
@@ -172,16 +183,20 @@ class Batches:
 
     # -- words of a database
 
-    def claim_sql(self, limit: int) -> str:
-        """The statement of :meth:`claim`. The limit stands in it: one that PostgreSQL does not know lets it sort."""
+    def claim_sql(self, pids: int, more: int) -> str:
+        """The statement of :meth:`claim`. The limit stands in it: one that PostgreSQL does not know lets it sort.
+
+        Only where some are claimed besides it asks which have been tried: an idle worker has nothing to rank.
+        """
         start = START.replace("claim_token = ?", "claim_token = CAST(? AS text) || s_tasks.id")
-        queue = _QUEUE.format(limit=int(limit))
+        queue = _QUEUE.format(limit=pids + more)
+        chosen = _RANKED if more else _ALL
         if not self._postgresql:
-            return f"{start} WHERE id IN ({_RANKED.format(f'({queue})')}) RETURNING {FIELDS}"
+            return f"{start} WHERE id IN ({chosen.format(f'({queue})')}) RETURNING {FIELDS}"
         fields = ", ".join(f"s_tasks.{name}" for name in FIELDS.split(", "))
         order = "row_number() OVER (ORDER BY priority, id)"
         return self._claims.sql(
-            f"WITH picked AS MATERIALIZED ({queue} FOR UPDATE SKIP LOCKED), next AS ({_RANKED.format('picked')}), "
+            f"WITH picked AS MATERIALIZED ({queue} FOR UPDATE SKIP LOCKED), next AS ({chosen.format('picked')}), "
             f"started AS ({start} FROM next WHERE s_tasks.id = next.id RETURNING {fields} AS alone), "
             f"noted AS ({_ATTEMPT} SELECT id, attempt_no, claim_token, owner, (CAST(? AS int[]))[{order}], "
             "started_at FROM started) SELECT * FROM started ORDER BY priority, id"
@@ -207,3 +222,8 @@ class Batches:
 def place(claim: Claim) -> tuple[int, int]:
     """Where a task stands in the queue."""
     return claim.priority, claim.id
+
+
+def _row_place(row: Sequence[Any]) -> tuple[int, int]:
+    """The same of the fields of a row."""
+    return row[3], row[0]

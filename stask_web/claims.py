@@ -162,7 +162,7 @@ class Claims:
             row = self._start_in_two_steps(cursor, statement, values, (token, owner, now))
         if row is None:
             return None
-        claim = claim_from(row)._replace(pid=pid)
+        claim = claim_from(row, pid)
         cursor.execute(self._attempt, (claim.id, claim.attempt_no, token, owner, pid, now))
         return claim
 
@@ -299,9 +299,12 @@ class Claims:
         return f"{change} id IN ({_DUE}{skip})"
 
 
-def claim_from(row: Sequence[Any]) -> Claim:
-    """A claim from the fields of its row."""
-    sealed = row[10]
-    if sealed is not None:
-        row = (*row[:10], bytes(sealed).decode("ascii"), *row[11:])
-    return Claim(*row)
+def claim_from(row: Sequence[Any], pid: int | None = None) -> Claim:
+    """A claim from the fields of its row.
+
+    :param pid: of the process that it is for.
+    """
+    values = [*row, pid]
+    if values[10] is not None:
+        values[10] = bytes(values[10]).decode("ascii")
+    return Claim(*values)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from .status import PRIORITIES, PRIORITY_WORDS, Status
 from .text import clean
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=clean, separators=(",", ":"), allow_nan=False).encode
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -96,8 +97,7 @@ def user_key(value: Any) -> str:
 
 def to_json(value: Any) -> str:
     """JSON text of a value: paths, dates, decimals and UUIDs as their text; no NUL or lone surrogate inside."""
-    plain = _storable(value)
-    return clean(json.dumps(plain, ensure_ascii=False, default=clean, separators=(",", ":"), allow_nan=False))
+    return clean(_encode(_storable(value)))
 
 
 def _storable(value: Any) -> Any:

@@ -32,7 +32,7 @@ from .models import Task
 from .options import ActionSpec, dump, validate
 from .pruning import used_files
 from .queries import task_or_none
-from .rows import Pencil, insert_tasks, is_active, note_files, pencil_of, snapshot
+from .rows import Pencil, insert_if_active, insert_tasks, is_active, note_files, pencil_of, snapshot
 from .signals import task_created
 from .state import State
 from .status import PRIORITIES, Status
@@ -246,14 +246,19 @@ class Creation:
         return ids
 
     def _insert_with(self, pencil: Pencil, rows: Sequence[NewTask]) -> list[int]:
-        self._require_active(pencil, rows[0].values["identifier"])
-        ids = insert_tasks(pencil, [row.values for row in rows])
+        ids = self._insert_rows(pencil, [row.values for row in rows])
         note_files(pencil, [(id_, token) for id_, row in zip(ids, rows, strict=True) for token in sorted(row.used)])
         return ids
 
-    def _require_active(self, pencil: Pencil, identifier: str) -> None:
-        active = is_active(pencil, identifier)
-        if not active and not (active is None and self._state.settings.auto_activate):
+    def _insert_rows(self, pencil: Pencil, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Insert tasks of one worker, if it is turned on."""
+        identifier, unregistered = rows[0]["identifier"], self._state.settings.auto_activate
+        if len(rows) == 1 and self._state.database.dialect != "mysql":
+            ids = insert_if_active(pencil, rows[0], unregistered=unregistered)
+        else:
+            active = is_active(pencil, identifier)
+            ids = insert_tasks(pencil, rows) if active or (active is None and unregistered) else []
+        if not ids:
             raise WorkerInactive(
                 tr(
                     "The worker '%(worker)s' is turned off. "
@@ -261,6 +266,7 @@ class Creation:
                     worker=identifier,
                 )
             )
+        return ids
 
     def _refuse_open_transaction(self) -> None:
         """On SQLite our own transaction would wait for the caller's, which waits for us."""

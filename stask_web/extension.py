@@ -17,6 +17,7 @@ from .config import Settings, load_settings
 from .creation import Engine
 from .database import VERSION_TABLE, open_database
 from .discovery import Registry
+from .engines.wake import wake
 from .errors import ConfigError
 from .journal import Journals
 from .models import BIND_KEY, Base, Task, WorkerRecord
@@ -237,8 +238,6 @@ class _Waking:
         self.at_once = False
 
     def created(self, ids: Sequence[int]) -> None:
-        from .engines.wake import wake
-
         wake(self._state)
 
     def cancelled(self, task_id: int) -> None:

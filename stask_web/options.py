@@ -292,11 +292,16 @@ def _sentence(item: Any) -> str:
     return clean(sentence(item["type"], item.get("ctx")))
 
 
-_PLAIN = frozenset((str, int, float, bool))
+_PLAIN = frozenset((type(None), str, int, float, bool))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is kept as it is, as nearly all are."""
+    return type(value) in _PLAIN
 
 
 def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
-    if value is None or type(value) in _PLAIN:
+    if _is_plain(value):
         return value
     if is_secret(value):
         found[path] = _secret_text(value, path)
@@ -310,7 +315,7 @@ def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
         return {
             key: _open_part(item, at, found)
             for key, (item, at) in items.items()
-            if not is_secret(item) or _keep(item, at, found)
+            if _is_plain(item) or not is_secret(item) or _keep(item, at, found)
         }
     if isinstance(value, list | tuple | set | frozenset):
         return [_open_part(item, f"{path}.{number}", found) for number, item in enumerate(value)]

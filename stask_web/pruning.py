@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, NamedTuple
@@ -262,10 +263,16 @@ def used_files(meta: Any, text: str, results: Path) -> set[str]:
     :param results: the folder of all results.
     """
     found = tokens(meta) if '"upload"' in text else set()
-    root = json.dumps(str(results), ensure_ascii=False)[1:-1]
+    root = _inside_json(str(results))
     if root in text:
         found |= {f"{RESULT}{number}" for number in re.findall(re.escape(root) + r"/\d+/(\d+)/", text)}
     return found
+
+
+@cache
+def _inside_json(text: str) -> str:
+    """A text as it stands in a JSON text that holds it."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def read_statuses(status: Statuses) -> list[Status]:

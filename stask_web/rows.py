@@ -60,15 +60,40 @@ def insert_tasks(pencil: Pencil, rows: Sequence[Mapping[str, Any]]) -> list[int]
     :raises sqlalchemy.exc.IntegrityError: nothing of the statement was inserted.
     """
     ids: list[int] = []
+    for start in range(0, len(rows), AT_ONCE):
+        piece = rows[start : start + AT_ONCE]
+        values = [row[name] for row in piece for name in COLUMNS]
+        ids += _insert_with(pencil, _insert(pencil.mark, len(piece)), values)
+    return ids
+
+
+def insert_if_active(pencil: Pencil, row: Mapping[str, Any], *, unregistered: bool) -> list[int]:
+    """Insert a task if its worker is turned on: one trip to the database in place of two.
+
+    Not for MariaDB, which locks what such a statement reads.
+
+    :param row: as of :func:`insert_tasks`.
+    :param unregistered: whether a worker that is not registered counts as turned on.
+    :returns: the id; nothing when the worker is turned off.
+    :raises sqlalchemy.exc.IntegrityError: nothing was inserted.
+    """
+    values = [row[name] for name in COLUMNS]
+    return _insert_with(pencil, _insert_if_active(pencil.mark), [*values, row["identifier"], unregistered])
+
+
+def _insert_with(pencil: Pencil, statement: str, values: Sequence[Any]) -> list[int]:
     try:
-        for start in range(0, len(rows), AT_ONCE):
-            piece = rows[start : start + AT_ONCE]
-            values = [row[name] for row in piece for name in COLUMNS]
-            pencil.cursor.execute(_insert(pencil.mark, len(piece)), values)
-            ids += sorted(row[0] for row in pencil.cursor.fetchall())  # numbered in their order, told in any
+        pencil.cursor.execute(statement, values)
+        return sorted(row[0] for row in pencil.cursor.fetchall())  # numbered in their order, told in any
     except pencil.dialect.loaded_dbapi.IntegrityError as error:
         raise sa.exc.IntegrityError("INSERT INTO s_tasks", None, error) from error
-    return ids
+
+
+@cache
+def _insert_if_active(mark: str) -> str:
+    active = f"COALESCE((SELECT active FROM s_workers WHERE identifier = {mark}), {mark})"
+    values = ", ".join([mark] * len(COLUMNS))
+    return f"INSERT INTO s_tasks ({', '.join(COLUMNS)}) SELECT {values} WHERE {active} RETURNING id"
 
 
 @cache

@@ -38,4 +38,6 @@ def is_secret(value: object) -> TypeGuard[SecretStr | SecretBytes]:
 
 
 def _secrets() -> tuple[type[Any], ...]:
+    if "pydantic.types" not in sys.modules:
+        return ()
     return _known("pydantic.types", "SecretStr") + _known("pydantic.types", "SecretBytes")

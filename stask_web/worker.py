@@ -348,6 +348,8 @@ def find_spec(cls: type[Any], action: str) -> ActionSpec:
     :raises UnknownAction: names the actions there are.
     """
     specs = cls().actions() if not issubclass(cls, BaseWorker) else action_specs(cls)
+    if action in specs:
+        return specs[action]
     wanted = normal_name(action)
     for name, spec in specs.items():
         if normal_name(name) == wanted:

@@ -146,8 +146,11 @@ class Child(Watcher):
         busy_at = time.monotonic()
         while True:
             events = dict(poll.poll(INTERVAL * 1000 if self._awake else None))
-            if self._alarm_read in events:
+            if events.pop(self._alarm_read, None):
                 os.read(self._alarm_read, 16)
+                busy_at = time.monotonic()
+                if not events:
+                    continue  # a task begins, and needs the interpreter for itself: there is nothing to tell of it yet
             if self._pipes.control in events:
                 self._control(control)
             with suppress(Exception):  # whatever is wrong with one look, the next comes

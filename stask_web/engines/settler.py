@@ -85,8 +85,8 @@ class Settler:
     # -- what comes in
 
     def wake(self) -> None:
-        """There may be tasks in the queue."""
-        self.hungry = self._more_left = True
+        """There may be tasks in the queue. More than there are free children: only if these were all given one."""
+        self.hungry = True
 
     def ended(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
         """An attempt has ended, after so many seconds in its child."""

@@ -39,7 +39,7 @@ class WakeSocket:
 
     def _bind(self) -> None:
         if LINUX or len(os.fsencode(self._path)) < _PATH_LIMIT:
-            with _reachable(self._path) as name:
+            with _reachable(str(self._path)) as name:
                 self._socket.bind(name)
             return
         self._short = Path(tempfile.mkdtemp(prefix="stask-")) / "wake"
@@ -83,7 +83,7 @@ def wake_folder(folder: Path) -> int:
     sent = 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        for path in _addresses(folder):
+        for path in _addresses(str(folder)):
             # Dead ones are the reaper's; a full one is awake.
             with contextlib.suppress(OSError), _reachable(path) as name:
                 sender.sendto(b"w", name)
@@ -91,23 +91,24 @@ def wake_folder(folder: Path) -> int:
     return sent
 
 
-def _addresses(folder: Path) -> Iterator[Path]:
+def _addresses(folder: str) -> Iterator[str]:
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if name.endswith(".sock"):
-                yield folder / name
+                yield f"{folder}/{name}"
             elif name.endswith(".at"):
-                yield Path((folder / name).read_text())
+                yield Path(folder, name).read_text()
 
 
 @contextlib.contextmanager
-def _reachable(path: Path) -> Iterator[str]:
+def _reachable(path: str) -> Iterator[str]:
     """A name for the path that fits the 108 bytes of a socket address, also when the path does not (Linux)."""
     if len(os.fsencode(path)) < _PATH_LIMIT or not LINUX:
-        yield str(path)
+        yield path
         return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    parent, name = os.path.split(path)
+    folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
+        yield f"/proc/self/fd/{folder}/{name}"
     finally:
         os.close(folder)

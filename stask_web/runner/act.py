@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -76,8 +75,7 @@ def run_claimed(app: Flask, claim: Claim, watcher: Watcher | None = None) -> Out
 def _in_context(app: Flask, state: State, run: TaskRun, watcher: Watcher) -> Outcome:
     outcome: Outcome | None = None
     try:
-        with ExitStack() as stack:
-            stack.enter_context(app.app_context())
+        with app.app_context():
             if state.host_db is not None:
                 watch_session(state.host_db)
             outcome = _outcome(app, state, run, watcher)

@@ -306,7 +306,10 @@ def test_postgresql_looks_into_the_queue_by_its_index_however_long_it_is(postgre
         connection.exec_driver_sql("VACUUM ANALYZE s_tasks")
     claims = Claims("postgresql", "pyformat")
     batches = Batches(claims)
-    looked_at = {"one": claims._claim, **{f"{n}": batches.claim_sql(n) for n in (2, 34)}}
+    looked_at = {
+        "one": claims._claim,
+        **{f"{n} and {more}": batches.claim_sql(n, more) for n, more in ((2, 0), (2, 32))},
+    }
     looked_at["above"] = batches._above
     for name, sql in looked_at.items():
         plan = plan_of(site, sql)
