@@ -160,7 +160,10 @@ def preview_of(file: Received) -> Preview | None:
     except (STaskError, OSError, ValueError):
         return None
     columns = len(table.header)
-    facts = [trn("%(num)s column", "%(num)s columns", columns, num=number(columns)), table.encoding]
+    facts = [trn("%(num)s column", "%(num)s columns", columns, num=number(columns))]
+    if columns > len(shown):
+        facts.append(tr("only the first %(num)s are shown", num=number(len(shown))))
+    facts.append(table.encoding)
     if table.delimiter in _DELIMITERS:
         facts.append(tr(_DELIMITERS[table.delimiter]))
     return Preview([clean(name, PREVIEW_SIGNS) for name in shown], rows, " · ".join(facts))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from stask_web import Status
 
-from .site import Site
+from .site import PATIENCE, Site
 
 
 def test_a_waiting_task_is_withdrawn_at_once(site: Site) -> None:
@@ -41,6 +44,16 @@ def test_a_stop_holds_against_what_the_action_marks_after_it(site: Site) -> None
     site.wait_note("started")
     site.cancel(task)
     assert site.wait(task).status == Status.CANCELLED
+
+
+def test_a_stop_that_comes_before_its_task_has_begun_holds(site: Site) -> None:
+    """The word to stop and the task come through two pipes, so either may be the first."""
+    command = [sys.executable, "-m", "tests.faults.early", str(site.folder)]
+    top = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=top, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.stdout, done.stderr) == ("cancelled\n", "")
+    assert site.notes("started")
+    assert not site.notes("finished")
 
 
 def test_a_stop_is_found_without_a_wake_up(site: Site) -> None:

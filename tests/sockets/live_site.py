@@ -1,7 +1,7 @@
 """A small site for gunicorn: the panel, people by a header, tasks that the tests write themselves.
 
 ``STASK_TEST_ROOT`` is its folder, ``STASK_TEST_MODE`` the SocketIO's async mode ("" for none), ``STASK_TEST_CAP`` its
-cap.
+cap, ``STASK_TEST_LIFETIME`` how many seconds a socket lives.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flask_sqlalchemy import SQLAlchemy
 from pydantic import BaseModel, Field, SecretStr
 from werkzeug import Response
 
-from stask_web import BaseWorker, STask, action
+from stask_web import BaseWorker, STask, action, sockets
 from stask_web.access import AccessPolicy
 from stask_web.database import upgrade
 from stask_web.models import Task
@@ -87,6 +87,8 @@ class HeaderPolicy(AccessPolicy):
 
 def create_app(root: Path | None = None, mode: str | None = None, **config: Any) -> Flask:
     """The site in ``root``, its tables made."""
+    if "STASK_TEST_LIFETIME" in os.environ:
+        sockets.LIFETIME, sockets._SWEEP = float(os.environ["STASK_TEST_LIFETIME"]), 0.1
     root = root or Path(os.environ["STASK_TEST_ROOT"])
     app = Flask("live_site", instance_path=str(root))
     app.config.update(

@@ -235,3 +235,18 @@ def test_above_the_cap_a_page_polls_and_is_live(serve: Callable[..., Server], la
         wait_for_lines(page, ["for all"])
     browser.context.close()
     assert browser.complaints == []
+
+
+def test_a_page_whose_socket_has_lived_its_time_makes_a_new_one(
+    serve: Callable[..., Server], launched: Any, task: Writer
+) -> None:
+    browser = Browser(launched, serve(*THREADS, STASK_TEST_LIFETIME="4"))
+    page = browser.open(f"/tasks/{task.id}")
+    task.say("by the first")
+    wait_for_lines(page, task.written)
+    page.wait_for_event("websocket", timeout=PATIENCE)
+    task.say("by the second")
+    wait_for_lines(page, task.written)
+    expect(page.locator("[data-connection]")).to_be_hidden()
+    browser.context.close()
+    assert browser.complaints == []

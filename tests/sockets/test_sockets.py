@@ -6,17 +6,19 @@ import hashlib
 import http.client
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import socketio
 
+from stask_web.sockets import LIFETIME
 from stask_web.state import State
 from stask_web.status import Status
 
 from .conftest import GEVENT, THREADS, Server, Writer
-from .live_client import Shown, Socket, status_of
+from .live_client import NAMESPACE, PATIENCE, Shown, Socket, status_of
 
 Serve = Callable[..., Server]
 Connect = Callable[..., Socket]
@@ -156,6 +158,22 @@ def test_nonsense_gets_an_answer_and_the_connection_stays(server: Server, connec
     assert page.ask("unwatch", data) == {}
     assert page.ask("watch_list", data).get("error") == "bad request"
     assert page.ask("watch_stats", data) == {}
+
+
+def test_a_socket_is_ended_after_its_time_and_leaves_its_place(serve: Serve, connect: Connect, task: Writer) -> None:
+    """Then the page connects anew, and so is asked again who it is and what he may."""
+    assert LIFETIME <= 600
+    server = serve(*THREADS, STASK_TEST_CAP="1", STASK_TEST_LIFETIME="2")
+    for _ in range(2):
+        page = connect(Shown(server.url, task.id))
+        began, ended = time.monotonic(), threading.Event()
+        page.client.on("disconnect", lambda reason, ended=ended: ended.set(), namespace=NAMESPACE)
+        page.watch()
+        assert ended.wait(PATIENCE), "the socket lives on"
+        assert time.monotonic() - began > 1
+        page.close()
+        connect_soon(server, task)
+        threading.Event().wait(0.5)  # nobody is there: the sweeping ends, unseen, and begins anew with the next comer
 
 
 # Lists and counts

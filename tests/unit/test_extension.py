@@ -10,7 +10,9 @@ from flask_sqlalchemy import SQLAlchemy
 
 from stask_web import STask, stask
 from stask_web.config import SETTINGS, load_settings
+from stask_web.database import BUSY_TIMEOUT
 from stask_web.errors import ConfigError, STaskError, TablesMissing
+from stask_web.state import state_of
 from stask_web.vault import Vault
 
 from .conftest import Host
@@ -59,6 +61,35 @@ def test_every_setting_has_a_line_of_help() -> None:
 def test_outside_an_app_with_the_extension_the_proxy_says_what_is_missing() -> None:
     with Flask("other").app_context(), pytest.raises(STaskError, match="init_app"):
         stask.get_stats()
+
+
+def patience(app: Flask) -> int:
+    """Milliseconds that our own connections wait for a lock."""
+    with state_of(app).database.read() as connection:
+        found = int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar() or 0)
+    state_of(app).database.engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize("where", ["config", "code"])
+def test_our_connections_are_made_as_the_host_makes_its_own(tmp_path: Path, where: str) -> None:
+    options = {"connect_args": {"timeout": 7.0}}
+    app = Flask("host", instance_path=str(tmp_path))
+    app.config.update(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path / 'host.db'}")
+    if where == "config":
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db = SQLAlchemy(app, engine_options=options if where == "code" else None)
+    STask(app, db=db, access=lambda *_: True)
+    assert patience(app) == 7000
+
+
+def test_a_database_of_our_own_is_not_reached_as_the_hosts_is(tmp_path: Path) -> None:
+    uri, ours = f"sqlite:///{tmp_path / 'host.db'}", f"sqlite:///{tmp_path / 'ours.db'}"
+    app = Flask("host", instance_path=str(tmp_path))
+    app.config.update(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI=uri, STASK_DATABASE_URI=ours)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"connect_args": {"timeout": 7.0}}
+    STask(app, db=SQLAlchemy(app), access=lambda *_: True)
+    assert patience(app) == BUSY_TIMEOUT * 1000
 
 
 def test_missing_tables_say_what_to_run(tmp_path: Path) -> None:

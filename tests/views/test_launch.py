@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from stask_web import BaseWorker, Upload
 from stask_web.errors import DatabaseBusy
+from stask_web.formfields import PREVIEW_COLUMNS
 from stask_web.forms import _holds_upload
 
 from .conftest import JSON, Site
@@ -35,6 +36,14 @@ class Smuggler(BaseWorker):
     identifier, title = "smuggler", "Smuggler"
 
     def task_go(self, task: Any, options: SmuggledOptions) -> None: ...
+
+
+class Depot(BaseWorker):
+    """Another worker whose action has the name of one of the first's."""
+
+    identifier, title = "depot", "Depot"
+
+    def task_sync_stock(self, task: Any, options: Any) -> None: ...
 
 
 IMPORT = "/stask/workers/product/run/import"
@@ -233,6 +242,23 @@ def test_the_same_form_sent_twice_starts_one_task(site: Site, operator: FlaskCli
     assert len(site.all()) == 2
 
 
+def test_a_forms_key_is_one_persons_and_one_actions(site: Site, operator: FlaskClient) -> None:
+    """Whoever comes by the key of another's form, or chooses one himself, starts a task of his own by it."""
+    site.add(Depot)
+    other = site.client("other")
+    depot = SYNC.replace("product", "depot")
+    ways = [(operator, SYNC), (other, SYNC), (operator, ONLY), (operator, depot)]
+    for _ in range(2):
+        for client, address in ways:
+            assert client.post(address, data={"_form_key": "k1"}).status_code == 303
+    assert [(task.started_by, task.identifier, task.action) for task in site.all()] == [
+        (2, "product", "sync_stock"),
+        (3, "product", "sync_stock"),
+        (2, "product", "only_one"),
+        (2, "depot", "sync_stock"),
+    ]
+
+
 def test_each_form_has_a_key_of_its_own(operator: FlaskClient) -> None:
     keys = {re.search(r'name="_form_key" value="([^"]+)"', page(operator, IMPORT))[1] for _ in range(3)}  # type: ignore[index]
     assert len(keys) == 3
@@ -379,6 +405,17 @@ def test_a_file_survives_an_error_elsewhere(site: Site, operator: FlaskClient) -
     assert '<td class="preview-cell">2.50</td>' in html
     assert operator.post(IMPORT, data={"file__upload": token[1]}).status_code == 303
     assert site.all()[0].meta["file"]["name"] == "prices.csv"
+
+
+@pytest.mark.parametrize("more", [0, 1, 400])
+def test_of_a_very_wide_file_the_first_columns_are_shown_and_it_says_so(operator: FlaskClient, more: int) -> None:
+    columns = PREVIEW_COLUMNS + more
+    data = "\n".join(",".join(f"{row}{number}" for number in range(columns)) for row in ("c", "v", "w")).encode()
+    html = operator.post(IMPORT, data={**csv(data=data), "delimiter": "wrong"}).get_data(as_text=True)
+    assert html.count('scope="col"') == PREVIEW_COLUMNS
+    assert html.count('<td class="preview-cell">') == 2 * PREVIEW_COLUMNS
+    assert f"{columns} columns" in html
+    assert (f"only the first {PREVIEW_COLUMNS} are shown" in html) is (more > 0)
 
 
 @pytest.mark.parametrize(
