@@ -23,7 +23,7 @@ from tests.browser.films import Shelf
 from tests.browser.watch import Watch
 
 KINDS = {"socket": Up, "poll": Sync}
-PATIENCE = 20_000
+PATIENCE = 45_000
 ENDED = 30
 
 

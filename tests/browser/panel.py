@@ -30,7 +30,7 @@ class Panel:
         """A page of the panel in a browser of its own."""
         options = {"viewport": {"width": 1280, "height": 900}, **options}
         context = self._browser.new_context(java_script_enabled=script, **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         self._contexts.append(context)
         self._watches.append(Watch(context, script=script))
         page = context.new_page()

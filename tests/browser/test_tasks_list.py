@@ -30,7 +30,7 @@ def expect(subject: Any) -> Any:
     """Playwright's `expect`, found late: without Playwright these tests are skipped, not broken."""
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=45_000)
     return expect(subject)
 
 
