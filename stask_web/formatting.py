@@ -273,22 +273,17 @@ class Texts:
     :param title: the action's title.
     """
 
-    NAMES = (
-        *("word", "percent", "processed", "total", "amount", "stays", "eta", "line", "message", "stopping", "quiet"),
-        *("rate", "elapsed", "counts", "warnings", "waiting_for", "outcome", "by", "tab"),
-    )
-
     def __init__(self, task: Task, around: Surroundings | None = None, *, who: str = "", title: str = "") -> None:
         self._task = task
         self._around = around
         self._title = title
         self._runs = task.status == Status.RUNNING
         self._goes_on = self._runs and task.cancel_at is None
-        self.by = who
+        self._who = who
 
     def all(self) -> dict[str, str]:
         """All of them: name -> text."""
-        return {name: getattr(self, name) for name in self.NAMES}
+        return {name: getattr(self, name) for name, made in vars(Texts).items() if isinstance(made, property)}
 
     @property
     def word(self) -> str:
@@ -377,6 +372,11 @@ class Texts:
     def outcome(self) -> str:
         """How it ended."""
         return outcome(self._task) if Status(self._task.status).ended else ""
+
+    @property
+    def by(self) -> str:
+        """Who started it."""
+        return self._who
 
     @property
     def tab(self) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ from .queries import STATUS
 from .state import State
 from .status import Status
 from .stored import translated
-from .tally import Kept
+from .tally import Kept, asked
 from .text import plain
 from .times import here
 
@@ -274,14 +274,13 @@ def counts(state: State) -> dict[str, int]:
     return board.counts(state.database, midnight(now), now - timedelta(hours=24))
 
 
-def counts_within(state: State, select: sa.Select[Any], key: Hashable) -> dict[str, int]:
+def counts_within(state: State, select: sa.Select[Any]) -> dict[str, int]:
     """The same numbers for a part of all tasks, each as far as :data:`COUNTED`: for people who may not see all.
 
     :param select: of the tasks that they may see.
-    :param key: for whom.
     """
     with state.database.read() as connection:
-        found = _ends_within(state.database, connection, select, key)
+        found = _ends_within(state.database, connection, select)
         pending, running = (select.where(Task.status == status) for status in (Status.PENDING, Status.RUNNING))
         return {
             **found,
@@ -294,13 +293,12 @@ def counts_within(state: State, select: sa.Select[Any], key: Hashable) -> dict[s
 _ends: Kept[dict[str, int]] = Kept()
 
 
-def _ends_within(
-    database: Database, connection: sa.Connection, select: sa.Select[Any], key: Hashable
-) -> dict[str, int]:
+def _ends_within(database: Database, connection: sa.Connection, select: sa.Select[Any]) -> dict[str, int]:
     """What has ended lately of a part of all tasks: completed_today, failed_24h, unseen."""
     now, writes = datetime.now(UTC), database.writes
     today, day_ago = midnight(now), now - timedelta(hours=24)
-    kept = _ends.get(database, (key, today))
+    key = asked(select.where(Task.finished_at >= today))
+    kept = _ends.get(database, key)
     if kept is not None:
         return kept
     lately = select.where(STATUS.in_((Status.COMPLETED, Status.FAILED)), Task.finished_at >= min(today, day_ago))
@@ -309,7 +307,7 @@ def _ends_within(
     row = connection.execute(_ENDS.select_from(rows), {"today": today, "day_ago": day_ago}).one()
     found = {name: min(int(n or 0), COUNTED) for name, n in row._mapping.items()}
     if way.edge is not None:
-        _ends.put(database, (key, today), found, writes)
+        _ends.put(database, key, found, writes)
     return found
 
 

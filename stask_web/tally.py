@@ -101,9 +101,9 @@ _Value = TypeVar("_Value")
 
 
 class Kept(Generic[_Value]):
-    """Numbers of a big history that are good for five seconds, or until this process writes.
+    """Numbers of big selections of tasks, good for five seconds or until this process writes.
 
-    They are kept for one person each: who watches a page asks every other second.
+    They are kept by what was asked, not by who asked: whatever a policy narrows a select by is part of that.
     """
 
     _MOST = 1_000
@@ -119,12 +119,20 @@ class Kept(Generic[_Value]):
     def put(self, database: Database, key: Hashable, value: _Value, writes: int) -> None:
         """Keep what was found.
 
+        :param key: of :func:`asked`; what has none is not kept.
         :param writes: of this process, before it was looked for.
         """
         found = self._found.setdefault(database, {})
         if len(found) >= self._MOST:
             found.clear()
-        found[key] = (time.monotonic() + _SUMS_FOR, writes, value)
+        if key is not None:
+            found[key] = (time.monotonic() + _SUMS_FOR, writes, value)
+
+
+def asked(select: sa.Select[Any]) -> Hashable | None:
+    """What a select asks, with its values; None for one that SQLAlchemy cannot tell from others."""
+    key = select._generate_cache_key()
+    return None if key is None else (key.key, repr([each.effective_value for each in key.bindparams]))
 
 
 def forget_sums(database: Database) -> None:
@@ -132,38 +140,26 @@ def forget_sums(database: Database) -> None:
     _sums.pop(database, None)
 
 
-_looks: Kept[dict[str, Count]] = Kept()
-
-
 def look_counts(
-    database: Database,
-    select: sa.Select[Any],
-    worker: str = "",
-    action: str = "",
-    *,
-    simple: bool,
-    key: Hashable = None,
+    database: Database, select: sa.Select[Any], worker: str = "", action: str = "", *, simple: bool
 ) -> dict[str, Count]:
     """How many tasks of a selection have each of the looks that can be asked for, and ``""`` for all.
 
     :param select: of tasks, without a condition for the look.
     :param worker: the worker, and the action, that the selection is narrowed to.
-    :param simple: whether it is narrowed to nothing else; the daily counts then tell how many have ended.
-    :param key: what the selection is of, and for whom: the numbers of a big one are then kept for a while.
+    :param simple: whether it is narrowed to nothing else; the daily counts then tell how many have ended. The numbers
+        of any other big selection are kept for a while.
     """
-    kept, writes = None if key is None or simple else _looks.get(database, key), database.writes
-    if kept is not None:
-        return kept
+    if not simple:
+        return _kept_looks(database, select)
     with database.read() as connection:
         newest = _sample(connection, select)
+        if newest.whole:
+            return newest.counts
         found = newest.counts
-        for status in (Status.PENDING, Status.RUNNING) if simple and not newest.whole else ():
+        for status in (Status.PENDING, Status.RUNNING):
             part = _sample(connection, select.where(Task.status == status))
             found |= {name: part.counts[name] for name in _PARTS[status]}
-    if newest.whole or not simple:
-        if key is not None and not newest.whole:
-            _looks.put(database, key, found, writes)
-        return found
     ended = {status: 0 for status in Status if status.ended}
     for (identifier, name, number), n in ended_sums(database).items():
         if worker in ("", identifier) and action in ("", name):
@@ -171,6 +167,21 @@ def look_counts(
     exact = {status.text: Count(n, exact=True) for status, n in ended.items()}
     parts = [*exact.values(), found[Status.PENDING.text], found[Status.RUNNING.text]]
     return {**found, **exact, "": Count(sum(each.n for each in parts), all(each.exact for each in parts))}
+
+
+_looks: Kept[dict[str, Count]] = Kept()
+
+
+def _kept_looks(database: Database, select: sa.Select[Any]) -> dict[str, Count]:
+    key, writes = asked(select), database.writes
+    kept = _looks.get(database, key)
+    if kept is not None:
+        return kept
+    with database.read() as connection:
+        newest = _sample(connection, select)
+    if not newest.whole:
+        _looks.put(database, key, newest.counts, writes)
+    return newest.counts
 
 
 #: The looks that tasks of a status may have.

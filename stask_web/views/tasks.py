@@ -93,8 +93,7 @@ def _filters(state: State, person: Visitor, wish: Wish, *, whole: bool) -> dict[
     counts = None
     if not wish.q:
         select = wish.select(state, person, all_looks=True)
-        key = (str(person.id), wish.but(status=""))
-        counts = tally.look_counts(state.database, select, wish.worker, wish.action, simple=whole, key=key)
+        counts = tally.look_counts(state.database, select, wish.worker, wish.action, simple=whole)
     return {
         "chips": look_chips(wish, counts, live=whole and not wish.worker),
         "set_chips": set_chips(state, person, wish),

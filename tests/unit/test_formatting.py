@@ -191,7 +191,7 @@ def test_the_line_of_a_running_task() -> None:
     running = task(
         Status.RUNNING, progress=37, processed=1204, total=3201, eta=118.0, started_at=NOW, message="Importing"
     )
-    fields = words.fields(running, title="Import products")
+    fields = words.Texts(running, title="Import products").all()
     assert fields["line"] == "37 % · 1,204 of 3,201 · about 2 min left"
     assert fields["tab"] == "37 % Import products"
     assert words.Texts(task(Status.RUNNING, started_at=NOW)).line == "working"

@@ -294,3 +294,30 @@ def test_what_cannot_be_known_is_at_least_so_many(database: Database) -> None:
     assert counts["completed"] == (999, False)
     assert counts["failed"] == (0, False)
     assert counts["pending"] == (2, False)
+
+
+def counted(database: Database, who: int) -> tuple[int, int]:
+    """How many failures a big selection has, and how often the table was asked for it."""
+    with statements(database) as heard:
+        counts = tally.look_counts(database, sa.select(Task).where(Task.started_by == who), simple=False)
+    return counts["failed"].n, len(heard)
+
+
+def test_the_numbers_of_a_big_selection_are_kept_by_what_was_asked(database: Database, monkeypatch: Any) -> None:
+    monkeypatch.setattr(tally, "COUNT_LOOK", 10)
+    add(database, 8, started_by=1)
+    add(database, 4, started_by=1, status=Status.FAILED)
+    add(database, 14, started_by=2)
+    assert counted(database, 1) == (4, 1)
+    assert counted(database, 1) == (4, 0)
+    assert counted(database, 2) == (0, 1)  # another's are not his
+    add(database, 2, started_by=1, status=Status.FAILED)  # a write of this process ends it
+    assert counted(database, 1) == (6, 1)
+    monkeypatch.setattr(tally, "_SUMS_FOR", 0.0)
+    assert counted(database, 2) == (0, 1)
+    assert counted(database, 2) == (0, 1)  # and so does the time
+
+
+def test_the_numbers_of_a_small_selection_are_never_old(database: Database) -> None:
+    add(database, 3)
+    assert counted(database, 1) == counted(database, 1) == (0, 1)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+
 import pytest
 from flask.testing import FlaskClient
 
+from stask_web import listing
 from stask_web.status import Status
 
 from .conftest import JSON, Site
@@ -226,6 +231,33 @@ def test_counts_and_lists_tell_nothing_of_tasks_that_one_may_not_see(own_site: S
     own_site.task(started_by=2)
     assert operator.get(address).json["stats"]["pending"] == 1
     assert operator.get(address).json["lists"] != before["lists"]
+
+
+def test_ends_of_a_big_history_are_counted_once_for_a_while(own_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "LOOK", 5)
+    for started_by in (2, 3):
+        for _ in range(8):
+            own_site.ended(started_by=started_by)
+    people = {name: own_site.client(name) for name in ("operator", "other")}
+
+    def completed(name: str) -> int:
+        return int(people[name].get("/stask/live?stats=1").get_json()["stats"]["completed_today"])
+
+    def ends(started_by: int) -> None:  # as another process would
+        now = datetime.now(UTC).timestamp()
+        names = "identifier, action, status, meta, created_at, finished_at, started_by, lane, priority, progress"
+        with closing(sqlite3.connect(own_site.folder / "host.db")) as connection, connection:
+            row = ("product", "import", int(Status.COMPLETED), "{}", now, now, str(started_by), None, 2, 100)
+            rest = "attempts, attempt_no, crashes, warnings, max_attempts, message, dry_run"
+            marks = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO s_tasks ({names}, {rest}) VALUES ({marks}, 1, 1, 0, 0, 3, '', 0)", row)
+
+    before = {name: completed(name) for name in people}
+    ends(2)
+    assert {name: completed(name) for name in people} == before
+    own_site.task(started_by=3)  # this process writes
+    monkeypatch.setattr(listing, "LOOK", 50)
+    assert {name: completed(name) for name in people} == {"operator": 9, "other": 8}
 
 
 def test_a_narrow_dashboard_counts_and_shows_ones_own(own_site: Site) -> None:
