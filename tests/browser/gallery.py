@@ -24,6 +24,9 @@ from gallery_site import Gallery, add_many_schedules, add_problems, make_gallery
 
 SHOTS = Path(__file__).resolve().parent / "shots"
 WIDTHS = (360, 768, 1440)
+#: Of a large screen; only the pages in :data:`LARGE`, which it may lay out in another way, are drawn so wide.
+LARGE_WIDTH = 2560
+HEIGHTS = {LARGE_WIDTH: 1440}
 SCHEMES = ("light", "dark")
 FLAGS = [
     "--disable-gpu",
@@ -91,12 +94,21 @@ EMPTY = {
 }
 #: Those that are told much, see ``gallery_much.py``.
 MUCH = {
+    "much-dashboard": "/stask/",
+    "much-tasks": "/stask/tasks?state=completed",
+    "much-workers": "/stask/workers",
+    "much-worker": "/stask/workers/product",
     "much-statistics": "/stask/statistics?period=30d",
     "much-statistics-weeks": f"/stask/statistics?from={date.today() - timedelta(days=120)}",
     "much-statistics-worker": "/stask/workers/product/statistics?period=30d",
     "much-system": "/stask/system",
     "much-clean": "/stask/tasks/clean?days=30",
 }
+LARGE = {
+    *MUCH, "dashboard", "tasks", "worker", "worker-settings", "worker-about", "task-running", "task-refused",
+    "task-failed", "task-files", "preview-0", "form-import", "form-every", "schedules", "schedules-many",
+    "schedule-new", "statistics", "system", "empty-dashboard", "empty-tasks", "error-404",
+}  # fmt: skip
 
 
 class Quiet(WSGIRequestHandler):
@@ -123,10 +135,12 @@ def shoot(browser: Browser, base: str, wanted: dict[str, str], act: str = "") ->
     """Draw the pages -> what the console said."""
     said: list[str] = []
     for scheme in SCHEMES:
-        for width in WIDTHS:
-            context = browser.new_context(
-                viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=width < 500
-            )
+        for width in (*WIDTHS, LARGE_WIDTH):
+            drawn = wanted if width in WIDTHS else {name: wanted[name] for name in wanted if name in LARGE}
+            if not drawn:
+                continue
+            size = {"width": width, "height": HEIGHTS.get(width, 900)}
+            context = browser.new_context(viewport=size, color_scheme=scheme, has_touch=width < 500)
             page = context.new_page()
             page.on(
                 "console",
@@ -135,7 +149,7 @@ def shoot(browser: Browser, base: str, wanted: dict[str, str], act: str = "") ->
                 ),
             )
             page.on("pageerror", lambda error: said.append(str(error)))
-            for name, address in wanted.items():
+            for name, address in drawn.items():
                 page.goto(base + address)
                 page.wait_for_load_state("networkidle")
                 _note_overflow(page, name, width, said)
