@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,6 +65,16 @@ class ScheduleForm:
     enabled: bool = True
     version: str = ""
     error: str = ""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a schedule has beside its rule and its options."""
+        return {
+            "timezone": self.when.get("_timezone"),
+            "title": self.title,
+            "priority": self.priority or None,
+            "enabled": self.enabled,
+        }
 
     def errors(self) -> dict[str, str]:
         """Field -> sentence."""
@@ -132,21 +142,11 @@ def create() -> ResponseReturnValue:
     form = _form(state, identifier, spec)
     if body is not None:
         return _create_from_json(state, form, body)
-    values = _read(form)
-    if request.form.get(PREVIEW):
-        return _page(form)
-    if form.errors() or form.error:
-        return _refused(form, 422)
-    try:
-        made = door().create(
-            identifier, spec.name, form.when.rule, values, timezone=form.when.get("_timezone"), title=form.title,
-            priority=form.priority or None, enabled=form.enabled, user_id=visitor().id,
-        )  # fmt: skip
-    except InvalidOptions as error:
-        return _wrong(form, error)
-    except DatabaseBusy:
-        return _busy(form)
-    return _saved(made, spec, 201)
+
+    def make(values: dict[str, Any]) -> Schedule:
+        return door().create(identifier, spec.name, form.when.rule, values, user_id=visitor().id, **form.facts)
+
+    return _save(form, make, 201)
 
 
 def update(schedule_id: int) -> ResponseReturnValue:
@@ -157,24 +157,35 @@ def update(schedule_id: int) -> ResponseReturnValue:
     form = _form_of(state, row)
     if body is not None:
         return _update_from_json(state, form, row, body)
+
+    def change(values: dict[str, Any]) -> Schedule:
+        data = None if form.spec.model is None else _kept(state, row, form, values)
+        return door().update(row.schedule, rule=form.when.rule, data=data, seen=_number(form.version), **form.facts)
+
+    return _save(form, change, 200)
+
+
+def _save(form: ScheduleForm, save: Callable[[dict[str, Any]], Schedule], status: int) -> ResponseReturnValue:
+    """Read what was sent and save it, or show the form again with what is wrong.
+
+    :param save: gets the options.
+    :param status: of the answer as JSON, when it is saved.
+    """
     values = _read(form)
     if request.form.get(PREVIEW):
         return _page(form)
     if form.errors() or form.error:
         return _refused(form, 422)
     try:
-        changed = door().update(
-            row.schedule, rule=form.when.rule, data=None if row.spec.model is None else _kept(state, row, form, values),
-            timezone=form.when.get("_timezone"), title=form.title, priority=form.priority or None,
-            enabled=form.enabled, seen=_number(form.version),
-        )  # fmt: skip
+        saved = save(values)
     except ScheduleChanged:
-        return _changed(form, the_schedule(schedule_id))
+        assert form.old is not None
+        return _changed(form, the_schedule(form.old.id))
     except InvalidOptions as error:
         return _wrong(form, error)
     except DatabaseBusy:
         return _busy(form)
-    return _saved(changed, row.spec, 200)
+    return _saved(saved, form.spec, status)
 
 
 # -- as JSON

@@ -20,6 +20,7 @@ from examples.shop.models import db
 from examples.shop.setup import first_person, invite, set_up
 from stask_web.state import state_of
 from tests.browser.films import Shelf
+from tests.browser.panel import Panel
 from tests.browser.watch import Watch
 
 KINDS = {"socket": Up, "poll": Sync}
@@ -108,6 +109,15 @@ def browser(chromium: str) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(autouse=True)
+def _leave(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Pages that a test has opened in a panel of its whole module end with the test."""
+    panel = request.getfixturevalue("panel") if "panel" in request.fixturenames else None
+    yield
+    if isinstance(panel, Panel):
+        panel.leave()
 
 
 @pytest.fixture(scope="package", params=list(KINDS))
