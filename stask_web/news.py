@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from . import access, board, filters, listing, queries
 from .database import Database
-from .formatting import Surroundings, task_json
+from .formatting import Surroundings
 from .journal import NOTHING, Chunk, Journal
 from .language import tr
 from .models import Task
@@ -30,6 +30,7 @@ from .stored import translated
 from .tally import Kept, asked
 from .text import plain
 from .times import here
+from .told import task_json
 
 _log = logging.getLogger(__name__)
 PIECE = 256 * 1024

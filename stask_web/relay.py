@@ -17,12 +17,12 @@ from typing import Any
 from flask import Flask
 
 from . import news, queries
-from .formatting import task_json
 from .language import Reader, reading
 from .models import Task
 from .state import State, state_of
 from .status import Status
 from .tail import ENGLISH, Emit, Send, Tail
+from .told import task_json
 
 TICK = 0.02
 ROWS_EVERY = 0.25

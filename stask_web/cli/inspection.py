@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .. import logfile
-from ..formatting import counts_text, look, outcome, task_json, task_title
+from ..formatting import counts_text, look, outcome, task_title
 from ..journal import Journal
 from ..models import Task
 from ..queries import attempts, live_processes, stats
@@ -17,6 +17,7 @@ from ..state import State
 from ..status import Status
 from ..text import clean
 from ..times import ago, clock, duration
+from ..told import task_json
 from .group import stask_group
 from .output import Failure, json_option, print_json, print_table, warn
 from .watch import newest

@@ -10,10 +10,11 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import InvalidOptions
-from ..formatting import task_json, task_title
+from ..formatting import task_title
 from ..models import Schedule
 from ..schedules import RUNS, Schedules, schedule_json
 from ..status import PRIORITIES
+from ..told import task_json
 from .group import stask_group
 from .output import Failure, json_option, print_json
 from .tasks import read_options

@@ -15,12 +15,13 @@ import click
 from flask import current_app
 
 from ..errors import InvalidOptions
-from ..formatting import task_json, task_title
+from ..formatting import task_title
 from ..formfields import FILE_KINDS
 from ..models import Task
 from ..options import alias_names
 from ..state import State
 from ..status import PRIORITIES
+from ..told import task_json
 from ..worker import find_spec
 from .group import stask_group
 from .output import Failure, json_option, print_json

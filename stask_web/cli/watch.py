@@ -9,12 +9,13 @@ import time
 import click
 
 from .. import news
-from ..formatting import Surroundings, Texts, counts_text, outcome, task_title, waiting_for
+from ..formatting import Surroundings, counts_text, outcome, task_title, waiting_for
 from ..models import Task
 from ..queries import live_processes, place_in_queue
 from ..state import State
 from ..status import Status
 from ..text import clean
+from ..told import Texts
 from .output import Failure, warn
 
 _LOOK = 0.15

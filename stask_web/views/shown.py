@@ -11,7 +11,7 @@ from flask import url_for
 from markupsafe import Markup
 
 from .. import news
-from ..formatting import Look, Surroundings, Texts, action_spec, look, percent, task_json, title_by, version
+from ..formatting import Look, Surroundings, action_spec, look, percent, title_by
 from ..language import tr
 from ..models import Task
 from ..numbers import human_size, number
@@ -20,6 +20,7 @@ from ..queries import place_in_queue
 from ..state import State
 from ..status import Status
 from ..times import duration
+from ..told import Texts, task_json, version
 from .icons import icon
 from .visitor import Visitor, around_now, may_start_again, visible, visitor
 

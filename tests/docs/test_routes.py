@@ -16,10 +16,10 @@ import stask_web
 from stask_web import AccessPolicy, BaseWorker, STask, Upload, stask
 from stask_web.access import PERMISSIONS
 from stask_web.database import upgrade
-from stask_web.formatting import task_json
 from stask_web.models import Task
 from stask_web.sockets import LiveNamespace
 from stask_web.state import state_of
+from stask_web.told import task_json
 
 from .pages import read, rows, section
 

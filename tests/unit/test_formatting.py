@@ -16,6 +16,7 @@ from stask_web.language import Reader, reading
 from stask_web.models import Task
 from stask_web.status import Status
 from stask_web.text import plain
+from stask_web.told import Texts
 
 NOW = datetime.now(UTC)
 TONES = {"muted", "running", "done", "attention", "failed"}
@@ -191,17 +192,17 @@ def test_the_line_of_a_running_task() -> None:
     running = task(
         Status.RUNNING, progress=37, processed=1204, total=3201, eta=118.0, started_at=NOW, message="Importing"
     )
-    fields = words.Texts(running, title="Import products").all()
+    fields = Texts(running, title="Import products").all()
     assert fields["line"] == "37 % · 1,204 of 3,201 · about 2 min left"
     assert fields["tab"] == "37 % Import products"
-    assert words.Texts(task(Status.RUNNING, started_at=NOW)).line == "working"
+    assert Texts(task(Status.RUNNING, started_at=NOW)).line == "working"
 
 
 def test_every_field_is_text() -> None:
     for _, given in LOOKS:
         if given.status == Status.RUNNING and given.cancel_at is not None:
             continue  # its countdown needs an app
-        assert all(isinstance(value, str) for value in words.Texts(given).all().values())
+        assert all(isinstance(value, str) for value in Texts(given).all().values())
 
 
 def test_percent_is_unknown_until_something_is_known() -> None:
