@@ -23,6 +23,9 @@ BUSY_TIMEOUT = 15.0
 #: Seconds after which PostgreSQL counts as away when it cannot be reached; a URL may name its own ``connect_timeout``.
 CONNECT_WITHIN = 5
 VERSION_TABLE = "s_alembic_version"
+#: Pages of SQLite's write-ahead log (64 MB) after which whoever commits moves it into the database, and waits for two
+#: syncs of the disk: seldom, for a supervisor does it sooner, when it has nothing else to do.
+CHECKPOINT = 16_000
 _WRITE = "stask_write"
 #: Seconds between two looks at a lock, under gevent.
 _LOOK = 0.02
@@ -186,6 +189,7 @@ def _prepare_sqlite(engine: sa.Engine, sync: str) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA synchronous={sync.upper()}")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT}")
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")

@@ -19,7 +19,7 @@ from .owner import lock_name
 __all__ = ["Away", "Ledger", "Reported", "Settled"]
 
 #: Transactions after which a moment of rest is used for it.
-REST_AFTER = 300
+REST_AFTER = 100
 
 
 class _Tried(Exception):
@@ -195,16 +195,19 @@ class Ledger(Line):
         with self.reading() as cursor:
             return self.claims.next_due(cursor)
 
-    def rest(self) -> None:
+    def rest(self) -> bool:
         """There is nothing to do right now: move SQLite's write-ahead log into the database, if much was written.
 
-        Not more often: whoever writes next begins the log anew, and waits for the disk to do so.
+        :returns: whether it was moved. Whoever writes next begins the log anew, and waits for the disk to do so: that
+            should be us, and no request.
         """
-        if self._sqlite and self._written >= REST_AFTER:
-            self._written = 0
-            with self.reading() as cursor:
-                cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                cursor.fetchone()
+        if not self._sqlite or self._written < REST_AFTER:
+            return False
+        self._written = 0
+        with self.reading() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            cursor.fetchone()
+        return True
 
     # -- processes
 

@@ -17,14 +17,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..claims import Cursor
-from ..database import Database, is_busy
+from ..database import CHECKPOINT, Database, is_busy
 from ..errors import ConfigError
 
 #: Seconds that SQLite may make the supervisor wait for a lock: it has pipes to serve meanwhile.
 BUSY = 0.05
-#: Pages of SQLite's write-ahead log (32 MB) after which we pay for a checkpoint, two syncs of the disk, in the middle
-#: of the work; before that it is done when there is none, see :meth:`stask_web.engines.ledger.Ledger.rest`.
-CHECKPOINT = 8000
+#: Pages of SQLite's write-ahead log after which we pay for a checkpoint in the middle of the work: sooner than any
+#: request does. Before that it is done when there is none, see :meth:`stask_web.engines.ledger.Ledger.rest`.
+PAY_AFTER = CHECKPOINT // 2
 #: Seconds after which a commit without an answer counts as lost.
 PATIENCE = 2.0
 #: Seconds after which PostgreSQL ends a transaction that goes on no more: a supervisor that is stopped in the middle
@@ -219,7 +219,7 @@ class Line:
         if self._sqlite:
             self._connection.isolation_level = None
             self._connection.execute(f"PRAGMA busy_timeout={int(BUSY * 1000)}")
-            self._connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT}")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={PAY_AFTER}")
         elif callable(self._connection.autocommit):
             self._connection.autocommit(True)
         else:

@@ -332,8 +332,8 @@ class Supervisor:
 
     def _look(self) -> None:
         """The net below the wake-ups: has anything changed? Is a task due? With nothing to do, the log is tidied."""
-        if not self._settler.hungry and not self._crew.busy():
-            self._ledger.rest()
+        if not self._settler.hungry and not self._crew.busy() and self._ledger.rest():
+            self._beat()
         if self._ledger.changed():
             self._settler.wake()
             self._look_for_stops()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stask_web.claims import Claims
-from stask_web.engines.ledger import Ledger
+from stask_web.engines.ledger import REST_AFTER, Ledger
+from stask_web.engines.line import PAY_AFTER
 
-from ..faults.site import Site
+from ..faults.site import PATIENCE, Site, site_on
 from .contract import EngineContract
 
 
@@ -37,3 +40,28 @@ def test_a_worker_refuses_a_database_in_memory(sqlite_site: Site) -> None:
 
     with pytest.raises(ConfigError, match="in memory"):
         Ledger(open_database("sqlite://", None), "me")
+
+
+def test_a_worker_with_nothing_to_do_moves_the_log_and_begins_it_anew_so_that_no_request_does(tmp_path: Path) -> None:
+    with site_on("sqlite", tmp_path, STASK_HEARTBEAT=60.0, STASK_LEASE=300.0) as site:
+        with site.state.database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one() > PAY_AFTER
+        site.start()
+        busy = site.create("sleep", seconds=PATIENCE)
+        site.wait_note("started")
+        for _ in range(REST_AFTER // 2):  # each is claimed in one transaction, and ended in another
+            site.wait(site.create("nothing"))
+        before = _beginnings(tmp_path)
+        (site.notes_folder / "enough").touch()
+        site.wait(busy)
+        site.until(lambda: _beginnings(tmp_path) == before + 1, "the log begins anew")
+        site.create("nothing")
+        assert _beginnings(tmp_path) == before + 1
+
+
+def _beginnings(folder: Path) -> int:
+    """How often SQLite's write-ahead log began anew: its header counts that.
+
+    (https://sqlite.org/fileformat.html#the_write_ahead_log)
+    """
+    return int.from_bytes((folder / "test.db-wal").read_bytes()[12:16], "big")
