@@ -40,6 +40,8 @@ function isCurrent(part) {
   return task && part.dataset.version === String(task.version);
 }
 
+const behind = (id) => parts(id).filter((part) => part.dataset.partial && !isCurrent(part));
+
 function bring(part, task) {
   if (part.dataset.version !== String(task.version) && part.dataset.partial) redraw(part, task);
   else patch(part, task);
@@ -88,11 +90,10 @@ async function redraw(part, task) {
   if (drawing.has(part)) return;
   drawing.add(part);
   try {
-    const fresh = await refresh(part);
-    if (!fresh) return;
-    // The state may have moved on while the part was on its way; the next news would tell, but there may be none.
-    const latest = newest.get(String(task.id));
-    if (latest && fresh.dataset.version !== String(latest.version)) setTimeout(() => bring(fresh, latest), PARTIAL_EVERY);
+    await refresh(part);
+    // The state may have moved on while the part was on its way, or an older answer came first and took its place. The
+    // next news would tell, but there may be none.
+    if (behind(task.id).length) setTimeout(() => behind(task.id).forEach((each) => bring(each, newest.get(String(task.id)))), PARTIAL_EVERY);
   } catch (error) {
     if (error instanceof SignedOut) tell("signed-out");
     else setTimeout(() => part.isConnected && bring(part, newest.get(String(task.id))), 5 * PARTIAL_EVERY);

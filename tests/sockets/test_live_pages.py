@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +22,10 @@ pytestmark = pytest.mark.browser
 
 PATIENCE = 15_000
 LINES = "[...document.querySelectorAll('.log-text')].map((line) => line.textContent)"
+DRAW_ANEW = """(selector) => {
+    const main = document.querySelector("script[src*='js/main.js']").src;
+    import(new URL("tasks.js", main)).then((tasks) => tasks.refresh(document.querySelector(selector)));
+}"""
 WAYS = {"socket": (THREADS, "threading"), "poll": (SYNC, "")}
 
 
@@ -69,6 +74,37 @@ def test_numbers_lines_and_the_end_come_without_a_reload(browser: Browser, task:
     assert page.title().startswith("Import")
     assert page.evaluate(LINES) == ["first", "second"]
     assert page.evaluate("window.notReloaded")
+
+
+def test_the_end_is_shown_though_an_older_answer_took_the_place_of_the_part(browser: Browser, task: Writer) -> None:
+    """As when the answer to "Stop" draws the part anew in the moment in which the task ends."""
+    page = browser.open(f"/tasks/{task.id}")
+    held: list[tuple[Any, Any]] = []
+
+    def hold(route: Any) -> None:
+        if len(held) < 2:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route(re.compile("partial=1"), hold)
+    page.evaluate(DRAW_ANEW, ".task")
+    older = _held(page, held, 1)
+    task.set(status=Status.COMPLETED, progress=100, message="All is in", finished_at=1.0)
+    newer = _held(page, held, 2)
+    for route, answer in (older, newer):
+        page.evaluate("window.before = document.querySelector('.task')")
+        route.fulfill(response=answer)
+        if route is older[0]:
+            page.wait_for_function("document.querySelector('.task') !== window.before")
+    expect(page.locator(".hero")).to_contain_text("All is in")
+
+
+def _held(page: Any, held: list[tuple[Any, Any]], count: int) -> tuple[Any, Any]:
+    """The answer that is kept back as the so-manieth, when it is there."""
+    while len(held) < count:
+        page.wait_for_timeout(10)
+    return held[count - 1]
 
 
 def test_progress_on_a_page_of_the_hosts_own_is_live(browser: Browser, task: Writer) -> None:
