@@ -58,6 +58,7 @@ def test_the_help_names_only_pages_one_may_open(panel: Panel) -> None:
     expect(dialog).to_contain_text("Dashboard")
     expect(dialog).not_to_contain_text("Workers")
     page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
     page.keyboard.press("w")
     page.keyboard.press("t")
     page.wait_for_url("**/stask/tasks")
