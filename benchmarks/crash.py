@@ -1,21 +1,21 @@
 """kill -9 of the whole worker amid 20 one-second tasks, and a new start: what it costs, and that nothing is lost.
 
+Beside it huey on SQLite with the same tasks and the same kill, which loses what it had in hand.
 Run it with: python -m benchmarks.crash
 """
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from stask_web.engines.processes import descendants
 from stask_web.state import State, state_of
 
+from . import peers
 from .load import load
+from .peers import kill_all
 from .site import make_site, start_worker, wait_for
 
 TASKS = 20
@@ -33,6 +33,9 @@ def main() -> int:
         f"with kill -9 of everything after {KILL_AFTER} s: {killed:.2f} s, "
         f"{killed - plain:.2f} more (at most {LIMIT:g})"
     )
+    print(f"{TASKS} of {TASKS} completed, none twice")
+    if peers.here("huey"):
+        print(f"huey, SqliteHuey: {peers.huey_killed(TASKS, KILL_AFTER)} of {TASKS} completed")
     print(load())
     return int(killed - plain > LIMIT)
 
@@ -50,7 +53,7 @@ def measure(*, kill: bool) -> float:
         began = time.monotonic()
         if kill:
             time.sleep(KILL_AFTER)
-            _kill_all(process)
+            kill_all(process)
             process = start_worker(folder, CHILDREN)
         wait_for(state, TASKS)
         took = time.monotonic() - began
@@ -58,12 +61,6 @@ def measure(*, kill: bool) -> float:
         process.wait(30)
         _check(state)
         return took
-
-
-def _kill_all(process: subprocess.Popen[bytes]) -> None:
-    for pid in [process.pid, *descendants(process.pid)]:
-        os.kill(pid, signal.SIGKILL)
-    process.wait()
 
 
 def _check(state: State) -> None:

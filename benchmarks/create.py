@@ -1,7 +1,8 @@
 """How many tasks a second are created, one by one and in one call; each is durable when the call returns.
 
 Run it with: python -m benchmarks.create [TASKS] (STASK_BENCH_DATABASE=postgresql+psycopg://... for another database).
-The options are typed and checked, as those of a form are. No worker process runs.
+The options are typed and checked, as those of a form are. No worker process runs. Beside it huey on SQLite, which
+checks nothing and keeps no history.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import BaseModel, Field
 from stask_web import BaseWorker, Task, stask
 from stask_web.state import state_of
 
+from . import peers
 from .load import load
 from .site import make_site
 
@@ -65,13 +67,17 @@ def main() -> int:
         state_of(app).registry.add(Prices)
         with app.app_context():
             least, at_once = (LEAST, LEAST_AT_ONCE) if state_of(app).database.dialect == "sqlite" else (0, 0)
-            passed = [
+            rates = [
                 measure(app, "one by one, typed", tasks, one_by_one("update"), least),
                 measure(app, "one by one, plain dict", tasks, one_by_one("note"), least),
                 measure(app, "create_many, typed", tasks * BULK, in_one_call("update"), at_once),
                 measure(app, "create_many, plain dict", tasks * BULK, in_one_call("note"), at_once),
             ]
+            passed = [rate >= limit for rate, limit in zip(rates, (least, least, at_once, at_once), strict=True)]
         state_of(app).database.engine.dispose()
+    if peers.here("huey"):
+        theirs = max(peers.huey_creates(tasks) for _ in range(ROUNDS))
+        print(f"huey, SqliteHuey, one by one: {theirs:,.0f} tasks/s; ours, typed: {rates[0] / theirs:.2f} times that")
     print(load())
     return int(not all(passed))
 
@@ -95,8 +101,8 @@ def in_one_call(action: str) -> Callable[[int], None]:
     return create
 
 
-def measure(app: Flask, what: str, count: int, create: Callable[[int], None], least: int) -> bool:
-    """Print the best rate of some rounds, and check that every task is there -> whether it is high enough."""
+def measure(app: Flask, what: str, count: int, create: Callable[[int], None], least: int) -> float:
+    """Print the best rate of some rounds, and check that every task is there -> that rate, in tasks a second."""
     rates = []
     create(10)
     for _ in range(ROUNDS):
@@ -107,7 +113,7 @@ def measure(app: Flask, what: str, count: int, create: Callable[[int], None], le
         assert Task.query().count() == before + count
     each = ", ".join(f"{rate:,.0f}" for rate in rates)
     print(f"{what}: {max(rates):,.0f} tasks/s ({each})" + (f", at least {least:,}" if least else ""))
-    return max(rates) >= least
+    return max(rates)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The peer of the drain benchmark on SQLite: a task that does nothing, for huey's own consumer."""
+"""The peer on SQLite: tasks for huey's own consumer."""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from huey import SqliteHuey
@@ -15,4 +16,11 @@ huey = SqliteHuey(filename=str(Path(os.environ[FOLDER]) / "huey.db"), results=Fa
 @huey.task()  # type: ignore[untyped-decorator]
 def nothing() -> None:
     """Do nothing but note when."""
+    note()
+
+
+@huey.task()  # type: ignore[untyped-decorator]
+def second() -> None:
+    """Take a while, then note when."""
+    time.sleep(1.0)
     note()

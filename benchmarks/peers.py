@@ -14,11 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from stask_web.engines.processes import descendants
+
 from .load import core_seconds_of_all
 from .stamps import FOLDER, noted
 
 CHILDREN = 2
 TIMEOUT = 300.0
+HUEY = ["-m", "huey.bin.huey_consumer", "benchmarks.huey_site.huey", "-k", "process", "-w", str(CHILDREN), "-q"]
 REDIS = os.environ.get("STASK_BENCH_REDIS", "redis://127.0.0.1:6379/9")
 
 
@@ -43,12 +46,64 @@ def here(*modules: str) -> bool:
 
 def huey(tasks: int) -> Drained:
     """SqliteHuey, which keeps nothing."""
-    enqueue = f"from benchmarks.huey_site import nothing\nfor _ in range({tasks}): nothing()"
-    command = [
-        "-m", "huey.bin.huey_consumer", "benchmarks.huey_site.huey",
-        "-k", "process", "-w", str(CHILDREN), "-d", "0.001", "-m", "0.01", "-q",
-    ]  # fmt: skip
-    return _drain(tasks, {}, ["-c", enqueue], [command], signal.SIGINT)
+    command = [*HUEY, "-d", "0.001", "-m", "0.01"]
+    return _drain(tasks, {}, ["-c", _enqueue("nothing", tasks)], [command], signal.SIGINT)
+
+
+def huey_creates(tasks: int) -> float:
+    """How many tasks a second SqliteHuey takes, one by one."""
+    code = f"import time\n{_enqueue('nothing', 10)}\nbegin = time.perf_counter()\n{_enqueue('nothing', tasks)}"
+    with tempfile.TemporaryDirectory() as name:
+        command = [sys.executable, "-c", f"{code}\nprint(time.perf_counter() - begin)"]
+        took = subprocess.run(command, env={**os.environ, FOLDER: name}, check=True, capture_output=True, text=True)
+    return tasks / float(took.stdout)
+
+
+@contextlib.contextmanager
+def huey_waits() -> Iterator[Callable[[], float]]:
+    """A worker of SqliteHuey with the settings it comes with.
+
+    :returns: a call that creates one task -> milliseconds until it began.
+    """
+    with tempfile.TemporaryDirectory() as name, _running([HUEY], {**os.environ, FOLDER: name}, signal.SIGINT):
+        os.environ[FOLDER] = name
+        from .huey_site import nothing
+
+        def once() -> float:
+            before = len(noted(Path(name)))
+            begin = time.time()
+            nothing()
+            _wait(lambda: len(noted(Path(name))) > before)
+            return (max(noted(Path(name))) - begin) * 1000
+
+        once()
+        yield once
+
+
+def huey_killed(tasks: int, after: float) -> int:
+    """SqliteHuey with one-second tasks, kill -9 of everything after so many seconds, a new start -> how many ended."""
+    with tempfile.TemporaryDirectory() as name:
+        environ = {**os.environ, FOLDER: name}
+        subprocess.run([sys.executable, "-c", _enqueue("second", tasks)], env=environ, check=True)
+        with _running([HUEY], environ, signal.SIGINT) as (process,):
+            time.sleep(after)
+            kill_all(process)
+        with _running([HUEY], environ, signal.SIGINT):
+            left = -1
+            while left != (left := len(noted(Path(name)))) or not left:
+                time.sleep(4.0)  # more than any of them takes: nothing runs any more when none has ended meanwhile
+        return left
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """kill -9 of a process and all below it."""
+    for pid in [process.pid, *descendants(process.pid)]:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def _enqueue(task: str, count: int) -> str:
+    return f"from benchmarks.huey_site import {task}\nfor _ in range({count}): {task}()"
 
 
 def dramatiq(tasks: int) -> Drained:

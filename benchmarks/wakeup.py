@@ -7,19 +7,20 @@ Run it with: python -m benchmarks.wakeup [--idle SECONDS]
 (STASK_BENCH_DATABASE=postgresql+psycopg://... for another database).
 Two series of rounds a moment apart: on a fresh system, and after everything has rested for SECONDS once (600 for ten
 minutes). The second begins with the first task after the rest, which is printed for itself, too: what it uses may have
-left the processor's caches, or the memory.
+left the processor's caches, or the memory. On SQLite huey's worker stands beside it, with the settings it comes with.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -33,11 +34,13 @@ from stask_web.engines.supervisor import Supervisor
 from stask_web.engines.wake import WakeSocket
 from stask_web.state import State, state_of
 
+from . import peers
 from .load import load
 from .site import make_app, make_site, start
 
 ROUNDS = 200
 WARM_UP = 5
+ROUNDS_OF_PEER = 40
 #: Seconds between two looks for what was noted: long, for whoever looks takes a core from those who are measured.
 LOOK = 0.02
 STAMPS = "stamps"
@@ -71,13 +74,20 @@ def main() -> int:
             _series(state, stamps, WARM_UP)
             fresh = _series(state, stamps, ROUNDS)
             commits = [_commit(state) for _ in range(ROUNDS)]
-            first = _round(state, stamps, given.idle)
-            rested = [first, *_series(state, stamps, ROUNDS - 1)]
+            with _peer(state) as once:
+                theirs = [once() for _ in range(ROUNDS_OF_PEER)]
+                first = _round(state, stamps, given.idle)
+                rested = [first, *_series(state, stamps, ROUNDS - 1)]
+                later = once()
     limit = LIMIT.get(state.database.dialect, float("inf"))
     print(f"{state.database.dialect}, {ROUNDS} rounds each, p95 at most {limit:g} ms")
     slowest = max(_report("fresh", fresh), _report(f"after {given.idle:g} s of idleness", rested))
     split = " + ".join(f"{span:.2f}" for span in first)
     print(f"the first task after the rest: {sum(first):.2f} ms = {split}")
+    if not math.isnan(later):
+        print(f"huey, SqliteHuey: median {statistics.median(theirs):.0f} ms, p95 {_p95(theirs):.0f}; ", end="")
+        print(f"its first task after the rest: {later:.0f} ms")
+        print(f"ours / huey: {statistics.median(map(sum, fresh)) / statistics.median(theirs):.3f}")
     print(f"the commit of one row alone: median {statistics.median(commits):.2f} ms")
     print(load())
     return int(slowest > limit)
@@ -90,6 +100,16 @@ def _report(name: str, rounds: list[list[float]]) -> float:
     for (_, what), *spans in zip(STEPS, *rounds, strict=True):
         print(f"  median {statistics.median(spans):.2f}, p95 {_p95(spans):.2f} ms: {what}")
     return _p95(waits)
+
+
+@contextmanager
+def _peer(state: State) -> Iterator[Callable[[], float]]:
+    """What runs one task of a peer -> milliseconds; not a number where there is none of the same kind."""
+    if state.database.dialect == "sqlite" and peers.here("huey"):
+        with peers.huey_waits() as once:
+            yield once
+    else:
+        yield lambda: math.nan
 
 
 def _p95(values: list[float]) -> float:
