@@ -90,7 +90,10 @@ def huey_killed(tasks: int, after: float) -> int:
             kill_all(process)
         with _running([HUEY], environ, signal.SIGINT):
             left = -1
-            while left != (left := len(noted(Path(name)))) or not left:
+            for _ in range(tasks):
+                before, left = left, len(noted(Path(name)))
+                if left == before > 0:
+                    break
                 time.sleep(4.0)  # more than any of them takes: nothing runs any more when none has ended meanwhile
         return left
 
