@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask, request
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
@@ -25,6 +26,12 @@ from stask_web.state import State, state_of
 from stask_web.status import Status
 
 JSON = {"Accept": "application/json"}
+
+# When these tests run. Beside midnight they go to a later hour: what ended some minutes ago is to have ended today.
+NOW = datetime.now(UTC)
+while {NOW.hour, NOW.astimezone().hour} & {22, 23, 0}:
+    NOW += timedelta(hours=3)
+TODAY = NOW.date()
 
 
 _MADE = Path(tempfile.mkdtemp(prefix="stask-tables-")) / "tables.db"
@@ -201,6 +208,12 @@ class Site:
     def all(self) -> list[Task]:
         """Every row."""
         return Task.query().order_by(Task.id).all()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _far_from_midnight() -> Iterator[None]:
+    with time_machine.travel(NOW):
+        yield
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ from stask_web.figures import Scope, Span
 from stask_web.models import Stat, Task
 from stask_web.status import Status
 
-from .conftest import JSON, ProductWorker, Site
+from .conftest import JSON, TODAY, ProductWorker, Site
 
-TODAY = datetime.now(UTC).date()
 WEEK = Span(TODAY - timedelta(days=6), TODAY)
 
 

@@ -99,10 +99,10 @@ def test_a_process_with_old_code_is_to_be_restarted(
 ) -> None:
     process(site, started_at=datetime.now(UTC) - timedelta(hours=1))
     words = "It was started before the newest change of the code. Restart it."
+    monkeypatch.setattr(system, "STARTED", time.time())
     monkeypatch.setattr(vitals, "newest_code", lambda registry: time.time() - 7200)
     assert words not in admin.get("/stask/system").text
     monkeypatch.setattr(vitals, "newest_code", lambda registry: time.time() - 1800)
-    monkeypatch.setattr(system, "STARTED", time.time())
     assert admin.get("/stask/system").text.count(words) == 1
 
 
