@@ -30,7 +30,7 @@ MEMORY_LIMIT = 20.0
 SPEED_LIMIT = 50.0
 ROUNDS = 5
 PAGES = 9
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

@@ -31,7 +31,7 @@ SECONDS = 20.0
 EVERY = 0.1
 GOALS = {"socket": 100.0, "poll": 1000.0}
 APP = "benchmarks.browser_latency"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

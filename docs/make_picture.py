@@ -39,7 +39,8 @@ def main() -> None:
         sys.path.insert(0, str(HERE.parent))
         link = prepare(instance)
         with served(instance) as base, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
             page.goto(base + link)
             run_some(page, instance)

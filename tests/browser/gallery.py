@@ -167,7 +167,7 @@ def _note_overflow(page: Page, name: str, width: int, said: list[str]) -> None:
 def main(names: list[str]) -> int:
     """Draw all, or only the named ones."""
     SHOTS.mkdir(exist_ok=True)
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, "--no-sandbox"])
         said = []
