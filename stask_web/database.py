@@ -7,7 +7,7 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from .errors import ConfigError, DatabaseBusy, TablesMissing
+from .errors import ConfigError, DatabaseBusy, TablesMissing, TransactionOpen
 from .paths import PACKAGE
 
 BUSY_TIMEOUT = 15.0
@@ -45,6 +45,8 @@ class Database:
         self.dialect = "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name
         #: How often this process has written: numbers that were counted before may be wrong after.
         self.writes = 0
+        #: Seconds that a write may wait here for SQLite's lock, which the caller itself may hold; see :mod:`joining`.
+        self.patience: Callable[[], float] = _whole_time
         self._ready = False
 
     @contextmanager
@@ -59,23 +61,34 @@ class Database:
 
         :param wait: seconds to wait for that lock at most.
         :raises DatabaseBusy: when the lock cannot be had within that time.
+        :raises TransactionOpen: when the host's session of this context is what has it.
         """
+        with self._write(wait, self.patience()) as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self, wait: float, own: float) -> Iterator[sa.Connection]:
         try:
             with (
                 _busy(),
                 self.engine.connect().execution_options(**{_WRITE: True}) as connection,
-                _patience(connection, wait),
+                _patience(connection, min(wait, own)),
                 connection.begin(),
             ):
                 yield connection
+        except DatabaseBusy as error:
+            if own < BUSY_TIMEOUT:
+                raise TransactionOpen() from error
+            raise
         finally:
             self.writes += 1
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:
         """A driver's cursor in a write transaction like :meth:`write`'s: for the few statements that must be fast."""
-        if self.shared or self.dialect != "sqlite":
-            with self.write() as connection, _translated(self.engine):
+        own = self.patience()
+        if self.shared or self.dialect != "sqlite" or own < BUSY_TIMEOUT:
+            with self._write(BUSY_TIMEOUT, own) as connection, _translated(self.engine):
                 yield connection.connection.cursor()
             return
         with _busy(), _translated(self.engine), closing(self.engine.raw_connection()) as connection:
@@ -236,11 +249,16 @@ def _patience(connection: sa.Connection, wait: float) -> Iterator[None]:
     if wait >= BUSY_TIMEOUT or connection.dialect.name != "sqlite":
         yield
         return
+    usual = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     driver.execute(f"PRAGMA busy_timeout={int(wait * 1000)}").close()
     try:
         yield
     finally:
-        driver.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT * 1000)}").close()
+        driver.execute(f"PRAGMA busy_timeout={usual}").close()
+
+
+def _whole_time() -> float:
+    return BUSY_TIMEOUT
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from .access import AccessPolicy, load_policy
 from .bindings import AppServices
 from .config import Settings, load_settings
 from .creation import Engine
-from .database import VERSION_TABLE, open_database
+from .database import VERSION_TABLE, Database, open_database
 from .discovery import Registry
 from .engines.wake import wake
 from .errors import ConfigError
+from .joining import patience
 from .journal import Journals
 from .models import BIND_KEY, Base, Task, WorkerRecord
 from .pruning import Statuses
@@ -266,20 +268,8 @@ def _engine(app: Flask, state: State) -> Engine:
 
 
 def _make_state(app: Flask, settings: Settings, host_db: Any) -> State:
-    host_engine = None
-    if host_db is not None:
-        with app.app_context():
-            host_engine = host_db.engines.get(None)
-    options = dict(getattr(host_db, "_engine_options", {})) | app.config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
-    database = open_database(
-        settings.database_uri,
-        host_engine,
-        sync=settings.sqlite_sync,
-        host_arguments=options.get("connect_args"),
-    )
-    if host_db is not None:
-        with app.app_context():
-            host_db.engines[BIND_KEY] = database.engine
+    database = _open(app, settings, host_db)
+    database.patience = partial(patience, database, host_db)
     storage = Storage(Path(settings.storage or Path(app.instance_path) / "stask").resolve())
     secret_keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or [])]
     state = State(
@@ -295,6 +285,32 @@ def _make_state(app: Flask, settings: Settings, host_db: Any) -> State:
     )
     state.services = AppServices(state)
     return state
+
+
+def _open(app: Flask, settings: Settings, host_db: Any) -> Database:
+    """Open our database: STASK_DATABASE_URI, the host's bind of our name, or the host's default one."""
+    if host_db is None:
+        return open_database(settings.database_uri, None, sync=settings.sqlite_sync)
+    with app.app_context():
+        engines = host_db.engines
+    bound = engines.get(BIND_KEY)
+    if bound is not None and settings.database_uri:
+        raise ConfigError(
+            f"STASK_DATABASE_URI and the bind {BIND_KEY!r} of SQLALCHEMY_BINDS both name our database. Keep one."
+        )
+    if bound is not None:
+        entry = app.config["SQLALCHEMY_BINDS"][BIND_KEY]
+        options = entry if isinstance(entry, Mapping) else {}
+    else:
+        options = dict(getattr(host_db, "_engine_options", {})) | app.config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
+    database = open_database(
+        settings.database_uri,
+        bound or engines.get(None),
+        sync=settings.sqlite_sync,
+        host_arguments=options.get("connect_args"),
+    )
+    engines.setdefault(BIND_KEY, database.engine)
+    return database
 
 
 def _keep_migrations_apart(app: Flask) -> None:
