@@ -78,7 +78,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 def _paths(value: Any) -> tuple[Path, ...]:
     items = [value] if isinstance(value, str | Path) else list(value or ())
-    return tuple(Path(item).resolve() for item in items if item)
+    return tuple(Path(item) for item in items if item)
 
 
 def _one_of(*words: str) -> Callable[[Any], str]:
@@ -114,7 +114,12 @@ def _as_is(value: Any) -> Any:
 SETTINGS: tuple[Setting, ...] = (
     Setting("STASK_ENGINE", "database", _one_of("database", "celery", "inline"), "What starts tasks."),
     Setting("STASK_DATABASE_URI", None, _text, "A database of its own; by default the host's."),
-    Setting("STASK_STORAGE", None, _path, "Folder for journals, uploads and results; by default instance/stask."),
+    Setting(
+        "STASK_STORAGE",
+        None,
+        _path,
+        "Folder for journals, uploads and results; by default stask in the instance folder.",
+    ),
     Setting("STASK_WORKER_PACKAGES", (), _names, "Packages that are searched for worker classes."),
     Setting("STASK_AUTO_ACTIVATE", False, _flag, "Turn new workers on as they are found."),
     Setting("STASK_ACCESS", None, _as_is, "Who may do what: a policy, a callable or an import string."),
@@ -181,16 +186,21 @@ class Settings:
     journal: str
 
 
-def load_settings(config: Mapping[str, Any]) -> Settings:
+def load_settings(config: Mapping[str, Any], folder: Path | None = None) -> Settings:
     """Read and check the settings.
 
     :param config: the host's config; keys that are absent take their default.
+    :param folder: the host's instance folder, in which relative paths lie: where a process stands must not matter,
+        for web and workers stand in different folders.
     :raises ConfigError: names the key, its value and what it may be.
     """
     values = {setting.name[6:].lower(): _read(setting, config) for setting in SETTINGS}
     unknown = {key for key in config if key.startswith("STASK_")} - {setting.name for setting in SETTINGS}
     if unknown:
         raise ConfigError(f"There is no setting {sorted(unknown)[0]!r}. See the list of settings in the documentation.")
+    if folder is not None:
+        values["storage"] = (folder / (values["storage"] or "stask")).resolve()
+        values["result_roots"] = tuple((folder / root).resolve() for root in values["result_roots"])
     settings = Settings(**values)
     if settings.lease <= settings.heartbeat:
         raise ConfigError(f"STASK_LEASE ({settings.lease}) must be longer than STASK_HEARTBEAT ({settings.heartbeat}).")

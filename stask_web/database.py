@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -143,6 +144,7 @@ def open_database(
     *,
     sync: str = "normal",
     host_arguments: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
 ) -> Database:
     """Make our engine.
 
@@ -151,6 +153,7 @@ def open_database(
     :param sync: SQLite's ``synchronous``: ``"normal"`` or ``"full"``.
     :param host_arguments: how the host connects to its database beside the URL (its ``connect_args``): certificates,
         a ``search_path``.
+    :param folder: where the file of a relative SQLite URI lies: the host's instance folder, as for Flask-SQLAlchemy.
     :raises ConfigError: when there is no database at all, or its URI cannot be read.
     """
     if uri is None and host_engine is None:
@@ -162,6 +165,7 @@ def open_database(
             engine = host_engine if shared else _memory_engine(url)
             assert engine is not None
             return Database(engine, shared=shared)
+        url = _placed(url, folder) if uri and folder is not None else url
         options = _engine_options(url)
         if uri is None:
             options["connect_args"] = {**options.get("connect_args", {}), **(host_arguments or {})}
@@ -171,6 +175,17 @@ def open_database(
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, sync)
     return Database(engine)
+
+
+def _placed(url: sa.URL, folder: Path) -> sa.URL:
+    """A SQLite file with its whole path: the web process, the workers and the commands stand in different folders."""
+    name = url.database or ""
+    scheme = "file:" if url.query.get("uri") and name.startswith("file:") else ""
+    path = Path(name.removeprefix(scheme))
+    if url.get_backend_name() != "sqlite" or path.is_absolute():
+        return url
+    folder.mkdir(parents=True, exist_ok=True)
+    return url.set(database=f"{scheme}{folder / path}")
 
 
 def _engine_options(url: sa.URL) -> dict[str, Any]:

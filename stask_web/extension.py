@@ -70,7 +70,7 @@ class STask:
         """
         if EXTENSION_KEY in app.extensions:
             raise ConfigError("stask-web is already set up on this app. Call init_app once, in one place.")
-        settings = load_settings(app.config)
+        settings = load_settings(app.config, Path(app.instance_path))
         access = access if access is not None else settings.access
         if access is None:
             raise ConfigError(
@@ -270,7 +270,8 @@ def _engine(app: Flask, state: State) -> Engine:
 def _make_state(app: Flask, settings: Settings, host_db: Any) -> State:
     database = _open(app, settings, host_db)
     database.patience = partial(patience, database, host_db)
-    storage = Storage(Path(settings.storage or Path(app.instance_path) / "stask").resolve())
+    assert settings.storage is not None
+    storage = Storage(settings.storage)
     secret_keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or [])]
     state = State(
         app_name=app.name,
@@ -289,8 +290,9 @@ def _make_state(app: Flask, settings: Settings, host_db: Any) -> State:
 
 def _open(app: Flask, settings: Settings, host_db: Any) -> Database:
     """Open our database: STASK_DATABASE_URI, the host's bind of our name, or the host's default one."""
+    folder = Path(app.instance_path)
     if host_db is None:
-        return open_database(settings.database_uri, None, sync=settings.sqlite_sync)
+        return open_database(settings.database_uri, None, sync=settings.sqlite_sync, folder=folder)
     with app.app_context():
         engines = host_db.engines
     bound = engines.get(BIND_KEY)
@@ -308,6 +310,7 @@ def _open(app: Flask, settings: Settings, host_db: Any) -> Database:
         bound or engines.get(None),
         sync=settings.sqlite_sync,
         host_arguments=options.get("connect_args"),
+        folder=folder,
     )
     engines.setdefault(BIND_KEY, database.engine)
     return database
