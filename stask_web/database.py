@@ -172,6 +172,8 @@ def open_database(
         engine = sa.create_engine(url, **options)
     except sa.exc.ArgumentError as error:
         raise ConfigError(f"STASK_DATABASE_URI cannot be read: {error}") from None
+    except ImportError as error:
+        raise ConfigError(f"The driver of {url.drivername!r} is not installed: {error}.") from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, sync)
     return Database(engine)
