@@ -64,7 +64,7 @@ class STask:
         :param socketio: the host's Flask-SocketIO, for live pages by socket; without it they poll.
         :param access: who may do what: a policy, a callable ``(user, permission, target) -> bool``, or an import
             string.
-        :param url_prefix: where the panel lies.
+        :param url_prefix: where the panel lies; ``""`` for the root of an app that is made for it.
         :param celery: the host's Celery app, for ``STASK_ENGINE = "celery"``.
         :raises ConfigError: names the setting or argument and what it may be.
         """
@@ -337,7 +337,7 @@ def _add_to_host(app: Flask, state: State, url_prefix: str) -> None:
     from .views import create_blueprint, template_globals
 
     prefix = f"/{url_prefix.strip('/')}".rstrip("/")
-    app.register_blueprint(create_blueprint(state), url_prefix=prefix or None)
+    app.register_blueprint(create_blueprint(state, prefix), url_prefix=prefix or None)
     app.jinja_env.globals.update(template_globals(state))
     app.cli.add_command(stask_group)
     if state.socketio is not None:
