@@ -17,16 +17,8 @@ from sqlalchemy.exc import IntegrityError
 
 from .announce import announce
 from .columns import to_epoch, to_json, user_key
-from .database import Database
-from .errors import (
-    AlreadyRunning,
-    ConfigError,
-    InvalidOptions,
-    TaskNotFound,
-    TransactionOpen,
-    UnknownWorker,
-    WorkerInactive,
-)
+from .errors import AlreadyRunning, InvalidOptions, TaskNotFound, UnknownWorker, WorkerInactive
+from .joining import joined
 from .language import tr
 from .models import Task
 from .options import ActionSpec, dump, validate
@@ -107,7 +99,7 @@ class Creation:
         try:
             values["id"] = self._insert(rows, session)[0]
         except IntegrityError as error:
-            return self.existing(values, error, _connection_of(session))
+            return self.existing(values, error, self._joined(session))
         if session is None:
             self.tell([values["id"]])
             if self._engine.at_once:
@@ -122,7 +114,7 @@ class Creation:
         try:
             ids = self._insert(rows, session)
         except IntegrityError as error:
-            self._refuse_duplicates(rows, error, _connection_of(session))
+            self._refuse_duplicates(rows, error, self._joined(session))
         if session is None:
             self.tell(ids)
         return ids
@@ -228,22 +220,21 @@ class Creation:
     def _insert(self, rows: Sequence[NewTask], session: Any) -> list[int]:
         if session is not None:
             return self._insert_joined(session, rows)
-        self._refuse_open_transaction()
         database = self._state.database
         with database.cursor() as cursor:
             return self._insert_with(Pencil(cursor, database.engine.dialect), rows)
 
     def _insert_joined(self, session: Any, rows: Sequence[NewTask]) -> list[int]:
-        session = session() if hasattr(session, "registry") else session
-        connection = session.connection()
-        if not _same_database(connection, self._state.database):
-            raise ConfigError(
-                "session= needs a session on the database of stask-web, but STASK_DATABASE_URI is another one."
-            )
+        connection = self._joined(session)
+        assert connection is not None
         with _savepoint(connection):
             ids = self._insert_with(pencil_of(connection), rows)
-        _at_commit(session, self.tell, ids)
+        _at_commit(session() if hasattr(session, "registry") else session, self.tell, ids)
         return ids
+
+    def _joined(self, session: Any) -> sa.Connection | None:
+        """The connection of a session, which alone sees what it has not committed; None for no session."""
+        return None if session is None else joined(session, self._state.database, self._state.host_db)
 
     def _insert_with(self, pencil: Pencil, rows: Sequence[NewTask]) -> list[int]:
         ids = self._insert_rows(pencil, [row.values for row in rows])
@@ -267,18 +258,6 @@ class Creation:
                 )
             )
         return ids
-
-    def _refuse_open_transaction(self) -> None:
-        """On SQLite our own transaction would wait for the caller's, which waits for us."""
-        host = self._state.host_db
-        if host is None or self._state.database.dialect != "sqlite" or not host.session.registry.has():
-            return
-        session = host.session()
-        if not session.in_transaction():
-            return
-        connection = session.connection()
-        if _same_database(connection, self._state.database) and connection.connection.dbapi_connection.in_transaction:
-            raise TransactionOpen()
 
     def _refuse_duplicates(
         self, rows: Sequence[NewTask], error: IntegrityError, connection: sa.Connection | None
@@ -338,12 +317,6 @@ def _at_commit(session: Any, tell: Callable[[Sequence[int]], None], ids: Sequenc
     session.info[_JOINED].update(dict.fromkeys(ids))
 
 
-def _connection_of(session: Any) -> sa.Connection | None:
-    """The connection of a session, which alone sees what it has not committed; None for no session."""
-    connection: sa.Connection | None = None if session is None else session.connection()
-    return connection
-
-
 def _epoch_of(start_at: datetime | float) -> float:
     """When a task is to start, in seconds since the epoch; a moment that can be shown in every time zone."""
     try:
@@ -361,7 +334,3 @@ def _savepoint(connection: sa.Connection) -> AbstractContextManager[Any]:
     On SQLite it does not; and there Python's driver begins no transaction for a savepoint: its release would commit.
     """
     return nullcontext() if connection.dialect.name == "sqlite" else connection.begin_nested()
-
-
-def _same_database(connection: sa.Connection, database: Database) -> bool:
-    return connection.engine is database.engine or connection.engine.url == database.engine.url

@@ -7,8 +7,9 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from .errors import ConfigError, DatabaseBusy, TablesMissing
+from .errors import ConfigError, DatabaseBusy, TablesMissing, TransactionOpen
 from .paths import PACKAGE
 
 BUSY_TIMEOUT = 15.0
@@ -45,6 +46,8 @@ class Database:
         self.dialect = "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name
         #: How often this process has written: numbers that were counted before may be wrong after.
         self.writes = 0
+        #: Seconds that a write may wait here for SQLite's lock, which the caller itself may hold; see :mod:`joining`.
+        self.patience: Callable[[], float] = _whole_time
         self._ready = False
 
     @contextmanager
@@ -59,23 +62,34 @@ class Database:
 
         :param wait: seconds to wait for that lock at most.
         :raises DatabaseBusy: when the lock cannot be had within that time.
+        :raises TransactionOpen: when the host's session of this context is what has it.
         """
+        with self._write(wait, self.patience()) as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self, wait: float, own: float) -> Iterator[sa.Connection]:
         try:
             with (
                 _busy(),
                 self.engine.connect().execution_options(**{_WRITE: True}) as connection,
-                _patience(connection, wait),
+                _patience(connection, min(wait, own)),
                 connection.begin(),
             ):
                 yield connection
+        except DatabaseBusy as error:
+            if own < BUSY_TIMEOUT:
+                raise TransactionOpen() from error
+            raise
         finally:
             self.writes += 1
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:
         """A driver's cursor in a write transaction like :meth:`write`'s: for the few statements that must be fast."""
-        if self.shared or self.dialect != "sqlite":
-            with self.write() as connection, _translated(self.engine):
+        own = self.patience()
+        if self.shared or self.dialect != "sqlite" or own < BUSY_TIMEOUT:
+            with self._write(BUSY_TIMEOUT, own) as connection, _translated(self.engine):
                 yield connection.connection.cursor()
             return
         with _busy(), _translated(self.engine), closing(self.engine.raw_connection()) as connection:
@@ -130,6 +144,7 @@ def open_database(
     *,
     sync: str = "normal",
     host_arguments: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
 ) -> Database:
     """Make our engine.
 
@@ -138,6 +153,7 @@ def open_database(
     :param sync: SQLite's ``synchronous``: ``"normal"`` or ``"full"``.
     :param host_arguments: how the host connects to its database beside the URL (its ``connect_args``): certificates,
         a ``search_path``.
+    :param folder: where the file of a relative SQLite URI lies: the host's instance folder, as for Flask-SQLAlchemy.
     :raises ConfigError: when there is no database at all, or its URI cannot be read.
     """
     if uri is None and host_engine is None:
@@ -149,15 +165,29 @@ def open_database(
             engine = host_engine if shared else _memory_engine(url)
             assert engine is not None
             return Database(engine, shared=shared)
+        url = _placed(url, folder) if uri and folder is not None else url
         options = _engine_options(url)
         if uri is None:
             options["connect_args"] = {**options.get("connect_args", {}), **(host_arguments or {})}
         engine = sa.create_engine(url, **options)
     except sa.exc.ArgumentError as error:
         raise ConfigError(f"STASK_DATABASE_URI cannot be read: {error}") from None
+    except ImportError as error:
+        raise ConfigError(f"The driver of {url.drivername!r} is not installed: {error}.") from error
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, sync)
     return Database(engine)
+
+
+def _placed(url: sa.URL, folder: Path) -> sa.URL:
+    """A SQLite file with its whole path: the web process, the workers and the commands stand in different folders."""
+    name = url.database or ""
+    scheme = "file:" if url.query.get("uri") and name.startswith("file:") else ""
+    path = Path(name.removeprefix(scheme))
+    if url.get_backend_name() != "sqlite" or path.is_absolute():
+        return url
+    folder.mkdir(parents=True, exist_ok=True)
+    return url.set(database=f"{scheme}{folder / path}")
 
 
 def _engine_options(url: sa.URL) -> dict[str, Any]:
@@ -236,11 +266,16 @@ def _patience(connection: sa.Connection, wait: float) -> Iterator[None]:
     if wait >= BUSY_TIMEOUT or connection.dialect.name != "sqlite":
         yield
         return
+    usual = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     driver.execute(f"PRAGMA busy_timeout={int(wait * 1000)}").close()
     try:
         yield
     finally:
-        driver.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT * 1000)}").close()
+        driver.execute(f"PRAGMA busy_timeout={usual}").close()
+
+
+def _whole_time() -> float:
+    return BUSY_TIMEOUT
 
 
 @contextmanager

@@ -97,17 +97,17 @@ class DatabaseBusy(STaskError):
     """The database is busy. Nothing was changed; try again in a moment."""
 
 
-class TransactionOpen(STaskError):
-    """Your session has an open write transaction, for which the new task would wait for ever on SQLite.
+class TransactionOpen(DatabaseBusy):
+    """Your session has an open write transaction, for which ours would wait for ever on SQLite.
 
-    Pass it: create(..., session=db.session).
+    Commit it first, or pass it: create(..., session=db.session).
     """
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(
             message
-            or "This session has an open write transaction, and on SQLite the new task would wait for it for ever. "
-            "Pass session=db.session to create the task in that transaction, or commit first."
+            or "Your session has an open write transaction, and on SQLite stask-web would wait for it for ever. "
+            "Commit first, or pass session=db.session to create the task in that transaction."
         )
 
 

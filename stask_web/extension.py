@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from .access import AccessPolicy, load_policy
 from .bindings import AppServices
 from .config import Settings, load_settings
 from .creation import Engine
-from .database import VERSION_TABLE, open_database
+from .database import VERSION_TABLE, Database, open_database
 from .discovery import Registry
 from .engines.wake import wake
 from .errors import ConfigError
+from .joining import patience
 from .journal import Journals
 from .models import BIND_KEY, Base, Task, WorkerRecord
 from .pruning import Statuses
@@ -62,13 +64,13 @@ class STask:
         :param socketio: the host's Flask-SocketIO, for live pages by socket; without it they poll.
         :param access: who may do what: a policy, a callable ``(user, permission, target) -> bool``, or an import
             string.
-        :param url_prefix: where the panel lies.
+        :param url_prefix: where the panel lies; ``""`` for the root of an app that is made for it.
         :param celery: the host's Celery app, for ``STASK_ENGINE = "celery"``.
         :raises ConfigError: names the setting or argument and what it may be.
         """
         if EXTENSION_KEY in app.extensions:
             raise ConfigError("stask-web is already set up on this app. Call init_app once, in one place.")
-        settings = load_settings(app.config)
+        settings = load_settings(app.config, Path(app.instance_path))
         access = access if access is not None else settings.access
         if access is None:
             raise ConfigError(
@@ -266,21 +268,10 @@ def _engine(app: Flask, state: State) -> Engine:
 
 
 def _make_state(app: Flask, settings: Settings, host_db: Any) -> State:
-    host_engine = None
-    if host_db is not None:
-        with app.app_context():
-            host_engine = host_db.engines.get(None)
-    options = dict(getattr(host_db, "_engine_options", {})) | app.config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
-    database = open_database(
-        settings.database_uri,
-        host_engine,
-        sync=settings.sqlite_sync,
-        host_arguments=options.get("connect_args"),
-    )
-    if host_db is not None:
-        with app.app_context():
-            host_db.engines[BIND_KEY] = database.engine
-    storage = Storage(Path(settings.storage or Path(app.instance_path) / "stask").resolve())
+    database = _open(app, settings, host_db)
+    database.patience = partial(patience, database, host_db)
+    assert settings.storage is not None
+    storage = Storage(settings.storage)
     secret_keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or [])]
     state = State(
         app_name=app.name,
@@ -295,6 +286,34 @@ def _make_state(app: Flask, settings: Settings, host_db: Any) -> State:
     )
     state.services = AppServices(state)
     return state
+
+
+def _open(app: Flask, settings: Settings, host_db: Any) -> Database:
+    """Open our database: STASK_DATABASE_URI, the host's bind of our name, or the host's default one."""
+    folder = Path(app.instance_path)
+    if host_db is None:
+        return open_database(settings.database_uri, None, sync=settings.sqlite_sync, folder=folder)
+    with app.app_context():
+        engines = host_db.engines
+    bound = engines.get(BIND_KEY)
+    if bound is not None and settings.database_uri:
+        raise ConfigError(
+            f"STASK_DATABASE_URI and the bind {BIND_KEY!r} of SQLALCHEMY_BINDS both name our database. Keep one."
+        )
+    if bound is not None:
+        entry = app.config["SQLALCHEMY_BINDS"][BIND_KEY]
+        options = entry if isinstance(entry, Mapping) else {}
+    else:
+        options = dict(getattr(host_db, "_engine_options", {})) | app.config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
+    database = open_database(
+        settings.database_uri,
+        bound or engines.get(None),
+        sync=settings.sqlite_sync,
+        host_arguments=options.get("connect_args"),
+        folder=folder,
+    )
+    engines.setdefault(BIND_KEY, database.engine)
+    return database
 
 
 def _keep_migrations_apart(app: Flask) -> None:
@@ -318,7 +337,7 @@ def _add_to_host(app: Flask, state: State, url_prefix: str) -> None:
     from .views import create_blueprint, template_globals
 
     prefix = f"/{url_prefix.strip('/')}".rstrip("/")
-    app.register_blueprint(create_blueprint(state), url_prefix=prefix or None)
+    app.register_blueprint(create_blueprint(state, prefix), url_prefix=prefix or None)
     app.jinja_env.globals.update(template_globals(state))
     app.cli.add_command(stask_group)
     if state.socketio is not None:

@@ -11,7 +11,7 @@ from flask import Flask
 
 from .. import stored
 from ..claims import Claim, Outcome
-from ..errors import DatabaseBusy, InvalidOptions, STaskError, TablesMissing, TaskFailed, TaskInterrupt
+from ..errors import DatabaseBusy, InvalidOptions, STaskError, TablesMissing, TaskFailed, TaskInterrupt, TransactionOpen
 from ..language import Reader, reading
 from ..options import ActionSpec, dump, load
 from ..signals import send, task_started
@@ -177,7 +177,8 @@ def _of_error(run: TaskRun, error: BaseException) -> Outcome:
         return run.finish("failed", stored.TOO_LONG % {"where": run.where()})
     if kind is not None:
         return run.finish("drained", stored.DRAINED % {"where": run.where()})
-    if isinstance(error, STaskError) and not isinstance(error, DatabaseBusy | TablesMissing):
+    passing = isinstance(error, DatabaseBusy | TablesMissing) and not isinstance(error, TransactionOpen)
+    if isinstance(error, STaskError) and not passing:
         run.pen.log("error", error.message if isinstance(error, TaskFailed) else _traceback(error))
         return run.finish("failed", error.message)
     run.pen.log("error", _traceback(error))

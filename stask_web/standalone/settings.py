@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from ..errors import ConfigError
 
 #: Environment variables that only a standalone panel reads.
 INSTANCE, SECRET_KEY, PROXIES = "STASK_INSTANCE", "STASK_SECRET_KEY", "STASK_PROXIES"
+#: How like one of ours a name must be to be a slip of the pen.
+_NEARLY = 0.85
+_log = logging.getLogger(__name__)
 
 
 def instance_folder(config: Mapping[str, Any]) -> Path:
@@ -68,14 +73,19 @@ def _private_file(path: Path) -> Path:
 def _from_environment() -> dict[str, Any]:
     """Our settings, and no other ``STASK_...``: orchestrators set variables of that form by themselves."""
     known = {setting.name for setting in SETTINGS}
+    for name in sorted(os.environ.keys() - known - {INSTANCE, SECRET_KEY, PROXIES}):
+        if name.startswith("STASK_") and (near := get_close_matches(name, known, 1, _NEARLY)):
+            _log.warning("The environment variable %r is no setting of ours. Did you mean %r?", name, near[0])
     return {name: _read(value) for name, value in os.environ.items() if name in known}
 
 
 def _read(text: str) -> Any:
+    """Lists and null as JSON; of a text the setting itself makes a number or a path, as it must be."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    return value if isinstance(value, list | str | None) else text
 
 
 def proxies() -> int:

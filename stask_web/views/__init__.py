@@ -15,15 +15,17 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 __all__ = ["create_blueprint", "template_globals"]
 
 
-def create_blueprint(state: State) -> Blueprint:
+def create_blueprint(state: State, prefix: str) -> Blueprint:
     """The blueprint ``stask`` with all pages.
 
     :param state: of the app that it is made for.
+    :param prefix: below which it is registered; without one our files lie beside the host's ``/static``.
     """
     from . import checks, errors, reader, routes
 
+    files = "/static" if prefix else "/stask-static"
     bp = Blueprint(
-        "stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES)
+        "stask", "stask_web", static_folder=str(STATIC), static_url_path=files, template_folder=str(TEMPLATES)
     )
     for module in (reader, checks, errors, routes):
         module.register(bp)

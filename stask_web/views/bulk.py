@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from .. import listing, tally
-from ..errors import AlreadyRunning, DatabaseBusy, STaskError
+from ..errors import AlreadyRunning, DatabaseBusy, STaskError, TransactionOpen
 from ..formatting import action_spec, task_title
 from ..language import Counted, mark, markn, tr, tr_counted, trn
 from ..models import Task
@@ -249,6 +249,7 @@ CHANGED = mark("changed meanwhile")
 _WHY: Mapping[type[STaskError], str] = {
     AlreadyRunning: mark("the same waits or runs already"),
     DatabaseBusy: mark("too busy now"),
+    TransactionOpen: mark("too busy now"),
 }
 _DO: Mapping[str, Callable[[State, Visitor, Sorted], int]] = {"retry": _retry, "cancel": _cancel, "delete": _delete}
 

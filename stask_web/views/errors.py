@@ -21,6 +21,7 @@ from ..errors import (
     STaskError,
     TablesMissing,
     TaskNotFound,
+    TransactionOpen,
     UnknownAction,
     UnknownWorker,
     UploadRefused,
@@ -136,6 +137,9 @@ def _ours(error: STaskError) -> Response:
     status = next((number for cls, number in STATUS if isinstance(error, cls)), None)
     if status is None:
         return _unexpected(error)
+    if isinstance(error, TransactionOpen):  # what is to do is a developer's, and none of who reads the page
+        log.error("%s %s: %s", request.method, request.path, error.message, exc_info=error)
+        error = DatabaseBusy()
     answer = message_page(status, None if status == 404 else _said(error))
     if status == 503:
         answer.headers["Retry-After"] = "2"

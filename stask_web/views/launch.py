@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from ..columns import user_key
 from ..creation import unique_key
-from ..errors import AlreadyRunning, DatabaseBusy, InvalidOptions, TransactionOpen
+from ..errors import AlreadyRunning, DatabaseBusy, InvalidOptions
 from ..forms import CHECK, FORM_KEY, START_AT, ZONE, LaunchForm, is_over, read_start
 from ..language import reader, tr, trn
 from ..models import Task
@@ -86,7 +86,7 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
         return _refused(cls, form, 422)
     except AlreadyRunning as error:
         return _running_already(cls, form, error.task_id)
-    except (DatabaseBusy, TransactionOpen):
+    except DatabaseBusy:
         form.error = tr(
             "The database is busy, so nothing was started. What you entered is kept; try again in a moment."
         )

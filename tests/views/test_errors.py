@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_sqlalchemy import SQLAlchemy
@@ -279,3 +280,21 @@ def test_a_prefix_may_be_written_without_slashes(tmp_path: Path) -> None:
         app.config.update(SECRET_KEY="x", STASK_DATABASE_URI=f"sqlite:///{tmp_path / 'a.db'}")
         STask(app, access=RolePolicy(), url_prefix=prefix)
         assert app.test_client().get(path).status_code in (200, 503)
+
+
+def test_a_write_of_the_hosts_that_is_still_open_is_told_to_developers_and_not_to_people(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    db = site.app.extensions["sqlalchemy"]
+    with site.app.app_context():
+        db.session.execute(sa.text("CREATE TABLE visits (id INTEGER)"))
+        db.session.commit()
+
+    @site.app.before_request
+    def note_the_visit() -> None:
+        db.session.execute(sa.text("INSERT INTO visits VALUES (1)"))
+
+    answer = site.client("admin").post("/stask/workers/product/deactivate")
+    assert answer.status_code == 503 and answer.headers["Retry-After"] == "2"
+    assert "session" not in answer.text.split("<main")[-1] and "The database is busy" in answer.text
+    assert "pass session=db.session" in caplog.text
