@@ -31,7 +31,7 @@ from ..state import State, current_state
 from ..status import Status
 from ..text import clean
 from ..worker import BaseWorker
-from .own_templates import render_own
+from .environment import draw_for_worker
 from .page import Ui, draw
 from .shown import Shown, fits_dialog, show_all
 from .visitor import Visitor, ask_visitor, known_visitor, partial, running_now, visitor
@@ -274,7 +274,7 @@ def render_widget_template(template: str, **context: Any) -> str:
         tasks = _tasks(current_state(), newest).get(worker.identifier, [])
         widget = make_widget(worker.identifier, type(worker), ui, tasks, newest.get(worker.identifier))
     ours = {"widget": widget, "ui": widget.ui if widget else None, "tr": tr, "trn": trn}
-    return render_own(worker, template, ours | context)
+    return draw_for_worker(worker, template, ours | context)
 
 
 def stask_widget(identifier: str) -> Markup:
