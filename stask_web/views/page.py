@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -288,15 +288,16 @@ def _utc_offset() -> int:
 
 def draw(template: str, ui: Ui | None, **context: Any) -> str:
     """A template of ours with what each of them uses: ``ui``, and ``tr`` and ``trn`` for its texts."""
-    html = our_template(f"stask_web/{template}").render(ui=ui, tr=tr, trn=trn, **context)
-    return html if ui is None or ui.title is None else _in_layout(ui, html)
+    return our_template(f"stask_web/{template}").render(ui=ui, tr=tr, trn=trn, **context)
 
 
-def _in_layout(ui: Ui, html: str) -> str:
-    """A whole page inside the host's base template."""
-    title, ui.title = ui.title, None
+def _answer(template: str, ui: Ui, context: Mapping[str, Any]) -> str:
+    """A whole page, which the host's base template may come around, or a part of one."""
+    html = draw(template, ui, **context)
+    if ui.title is None:
+        return html
     base = host_template(str(ui.state.settings.base_template))
-    ours = {"stask_base": base, "stask_title": title, "stask_page": Markup(html)}
+    ours = {"stask_base": base, "stask_title": ui.title, "stask_page": Markup(html)}
     return our_template("stask_web/embedded.html").render({**host_names(), **ours})
 
 
@@ -305,11 +306,11 @@ def render(template: str, section: str = "", **context: Any) -> str:
 
     :param section: see :class:`Ui`.
     """
-    return draw(template, Ui(section, visitor(), template.partition("/")[0]), **context)
+    return _answer(template, Ui(section, visitor(), template.partition("/")[0]), context)
 
 
 def render_message(status: int, words: Any, code: str | None = None, note: str | None = None) -> str:
     """A page that says one thing. It asks nothing of the database or the user, for either may be what is broken."""
     ui = Ui("", known_visitor() if status < 500 else None)
     ui.__dict__["tray"] = []
-    return draw("message.html", ui, status=status, words=words, code=code, note=note)
+    return _answer("message.html", ui, {"status": status, "words": words, "code": code, "note": note})
