@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 from stask_web.status import Status
 from tests.views.conftest import Site
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.needs("chromium")]
 
 HOST = (Path(__file__).parent / "odd_host.css").read_text()
 BASE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{% block title %}{% endblock %}</title>
@@ -40,8 +40,8 @@ PAGES = (
 )
 #: What people see of an element, read for all within a place.
 LOOK = """([place, outside]) => {
-  const names = ["display", "position", "boxSizing", "color", "backgroundColor", "marginTop", "marginLeft", "paddingTop",
-    "paddingLeft", "borderTopWidth", "borderBottomWidth", "borderTopLeftRadius", "fontFamily", "fontSize", "fontWeight",
+  const names = ["display", "position", "boxSizing", "color", "backgroundColor", "marginTop", "marginLeft",
+    "paddingTop", "paddingLeft", "borderTopWidth", "borderBottomWidth", "borderTopLeftRadius", "fontFamily", "fontSize", "fontWeight",
     "lineHeight", "letterSpacing", "textAlign", "textTransform", "textDecorationLine", "textIndent", "boxShadow",
     "listStyleType", "float", "fill", "stroke"];
   const found = [];
@@ -50,12 +50,16 @@ LOOK = """([place, outside]) => {
       if (outside && element.closest(".stask")) continue;
       const style = getComputedStyle(element);
       const after = getComputedStyle(element, "::after").content;
-      found.push([element.tagName, element.getAttribute("class"), after, ...names.map((name) => `${name}: ${style[name]}`)].join("; "));
+      const look = names.map((name) => `${name}: ${style[name]}`);
+      found.push([element.tagName, element.getAttribute("class"), after, ...look].join("; "));
     }
   }
   return found;
 }"""
-LIGHT, DARK = "body { background: #fff; color: #333; }", "body { background: #10131a; color: #dde; }"
+_ROOM = "body { margin: 0; } main { box-sizing: border-box; max-width: 1100px; margin: auto; padding: 0 16px; }"
+LIGHT, DARK = (
+    f"{_ROOM} body {{ {colours} }}" for colours in ("background: #fff; color: #333;", "background: #111; color: #dde;")
+)
 
 
 class Host:
@@ -158,9 +162,7 @@ def test_a_host_that_turns_dark_takes_the_panel_with_it(see: Callable[..., Any])
 
 
 @pytest.mark.parametrize(("css", "theme"), [(LIGHT, "dark"), (DARK, "light")])
-def test_other_colours_than_the_hosts_have_a_ground_of_their_own(
-    see: Callable[..., Any], css: str, theme: str
-) -> None:
+def test_other_colours_than_the_hosts_have_a_ground_of_their_own(see: Callable[..., Any], css: str, theme: str) -> None:
     ground = "(place) => getComputedStyle(document.querySelector(place)).backgroundColor"
     page = see("/stask/", css, theme=theme)
     assert scheme(page) == theme
