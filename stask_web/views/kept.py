@@ -11,12 +11,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from flask import current_app
 from markupsafe import Markup
 
 from ..database import Database
 from ..language import reader
 from ..times import ago
+from .environment import our_template
 from .shown import Shown
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _keep(kept: OrderedDict[Any, str], pieces: Mapping[Any, str]) -> None:
 
 
 def _draw(ui: Ui, tasks: Sequence[Shown], chooses: bool, token: str) -> list[str]:
-    template: Any = current_app.jinja_env.get_template("stask_web/tasks/rows.html")
+    template: Any = our_template("stask_web/tasks/rows.html")
     html = str(template.module.rows(tasks, ui, chooses, _END))
     return [row.strip() for row in html.replace(token, _TOKEN).split(_END)[:-1]]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from flask import current_app, render_template, request, url_for
+from flask import current_app, request, url_for
 from jinja2 import Undefined
 from markupsafe import Markup, escape
 
@@ -20,6 +20,7 @@ from ..text import clean
 from ..times import age_words, ago, clock, exact
 from . import kept
 from .checks import csrf_token
+from .environment import host_names, host_template, our_template
 from .icons import icon
 from .reader import Choice, language_choices
 from .shown import Shown, show_all
@@ -81,6 +82,7 @@ class Ui:
         self.area = area
         self.person = person
         self.state: State = current_state()
+        self.title: str | None = None
 
     icon: Callable[[str], Markup] = staticmethod(icon)
     tr = staticmethod(tr)
@@ -124,14 +126,14 @@ class Ui:
         return self.state.settings.base_template is not None
 
     @property
-    def base(self) -> str | None:
-        """The host's base template."""
-        return self.state.settings.base_template
-
-    @property
     def layout(self) -> str:
         """The layout that pages extend."""
-        return "stask_web/embedded.html" if self.embedded else "stask_web/layout.html"
+        return "stask_web/panel.html" if self.embedded else "stask_web/layout.html"
+
+    def entitle(self, title: str) -> str:
+        """Keep the title of the page for the host's layout, which comes around the panel when that is drawn."""
+        self.title = title
+        return ""
 
     @cached_property
     def token(self) -> str:
@@ -286,7 +288,17 @@ def _utc_offset() -> int:
 
 def draw(template: str, ui: Ui | None, **context: Any) -> str:
     """A template of ours with what each of them uses: ``ui``, and ``tr`` and ``trn`` for its texts."""
-    return render_template(f"stask_web/{template}", ui=ui, tr=tr, trn=trn, **context)
+    return our_template(f"stask_web/{template}").render(ui=ui, tr=tr, trn=trn, **context)
+
+
+def _answer(template: str, ui: Ui, context: Mapping[str, Any]) -> str:
+    """A whole page, which the host's base template may come around, or a part of one."""
+    html = draw(template, ui, **context)
+    if ui.title is None:
+        return html
+    base = host_template(str(ui.state.settings.base_template))
+    ours = {"stask_base": base, "stask_title": ui.title, "stask_page": Markup(html)}
+    return our_template("stask_web/embedded.html").render({**host_names(), **ours})
 
 
 def render(template: str, section: str = "", **context: Any) -> str:
@@ -294,11 +306,11 @@ def render(template: str, section: str = "", **context: Any) -> str:
 
     :param section: see :class:`Ui`.
     """
-    return draw(template, Ui(section, visitor(), template.partition("/")[0]), **context)
+    return _answer(template, Ui(section, visitor(), template.partition("/")[0]), context)
 
 
 def render_message(status: int, words: Any, code: str | None = None, note: str | None = None) -> str:
     """A page that says one thing. It asks nothing of the database or the user, for either may be what is broken."""
     ui = Ui("", known_visitor() if status < 500 else None)
     ui.__dict__["tray"] = []
-    return draw("message.html", ui, status=status, words=words, code=code, note=note)
+    return _answer("message.html", ui, {"status": status, "words": words, "code": code, "note": note})

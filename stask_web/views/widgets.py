@@ -9,29 +9,30 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import sqlalchemy as sa
 from flask import request, url_for
 from markupsafe import Markup
 
 from .. import listing, news
-from ..errors import STaskError
+from ..database import Database
+from ..errors import DatabaseBusy, STaskError, TablesMissing
 from ..formatting import action_specs_of
 from ..language import reading, tr, trn
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
-from ..queries import last_tasks, next_fires
+from ..queries import last_tasks, next_fires, task_or_none
 from ..readers import choose_reader
 from ..state import State, current_state
 from ..status import Status
 from ..text import clean
 from ..worker import BaseWorker
-from .own_templates import render_own
+from .environment import draw_for_worker
 from .page import Ui, draw
 from .shown import Shown, fits_dialog, show_all
 from .visitor import Visitor, ask_visitor, known_visitor, partial, running_now, visitor
@@ -47,6 +48,8 @@ SLOW, SLOW_TOGETHER = 0.2, 0.5
 SLOW_FOR = 300.0
 _KEY = "stask.widgets"
 _slow: WeakKeyDictionary[type[Any], float] = WeakKeyDictionary()
+#: Databases of which the log knows that they have no tables.
+_told: WeakSet[Database] = WeakSet()
 
 
 @dataclass(frozen=True)
@@ -274,7 +277,7 @@ def render_widget_template(template: str, **context: Any) -> str:
         tasks = _tasks(current_state(), newest).get(worker.identifier, [])
         widget = make_widget(worker.identifier, type(worker), ui, tasks, newest.get(worker.identifier))
     ours = {"widget": widget, "ui": widget.ui if widget else None, "tr": tr, "trn": trn}
-    return render_own(worker, template, ours | context)
+    return draw_for_worker(worker, template, ours | context)
 
 
 def stask_widget(identifier: str) -> Markup:
@@ -282,30 +285,12 @@ def stask_widget(identifier: str) -> Markup:
 
     :raises STaskError: there is no worker of that identifier.
     """
-    state = current_state()
-    record = state.roster.get(identifier)
-    if record is None:
-        raise STaskError(f"stask_widget({identifier!r}): there is no such worker. See `flask stask discover`.")
-    person: Visitor | None = _anybody()
-    if person is None or not record.active:
-        return Markup("")
-    with reading(choose_reader()):
-        found = widgets(state, [record])
-        return Markup(draw("widgets/alone.html", found[0].ui, widget=found[0])) if found else Markup("")
+    return _on_a_page_of_the_host(f"stask_widget({identifier!r})", lambda person: _alone(identifier))
 
 
 def stask_progress(task: Task | int) -> Markup:
     """The live progress of a task, for a host's own page; nothing for people who may not see it."""
-    from ..queries import task_or_none
-
-    state = current_state()
-    row = task_or_none(state.database, task) if isinstance(task, int) else task
-    person = _anybody()
-    if row is None or person is None or not person.may("view", row):
-        return Markup("")
-    with reading(choose_reader()):
-        shown = show_all(state, [row], places=True)[0]
-        return Markup(draw("widgets/progress_alone.html", Ui("", person), t=shown))
+    return _on_a_page_of_the_host(f"stask_progress({task!r})", lambda person: _progress_alone(person, task))
 
 
 def stask_assets() -> Markup:
@@ -313,5 +298,49 @@ def stask_assets() -> Markup:
     return Markup(draw("_assets.html", Ui(area="host")))
 
 
-def _anybody() -> Visitor | None:
-    return known_visitor() or ask_visitor()
+def _on_a_page_of_the_host(call: str, made: Callable[[Visitor], str]) -> Markup:
+    """What is drawn for who looks; nothing when that cannot be done: the page is the host's, and comes all the same.
+
+    :param call: what stands in the host's template, for the log.
+    """
+    try:
+        person = known_visitor() or ask_visitor()
+        if person is None:
+            return Markup("")
+        current_state().database.require()
+        with reading(choose_reader()):
+            return Markup(made(person))
+    except TablesMissing as error:
+        _tell_once(call, error)
+    except DatabaseBusy as error:
+        log.warning("%s drew nothing: %s", call, error)
+    except STaskError:
+        raise  # a mistake in the template
+    except Exception:
+        log.exception("%s drew nothing.", call)
+    return Markup("")
+
+
+def _tell_once(call: str, error: TablesMissing) -> None:
+    database = current_state().database
+    if database not in _told:
+        _told.add(database)
+        log.warning("%s and its like draw nothing: %s", call, error)
+
+
+def _alone(identifier: str) -> str:
+    state = current_state()
+    record = state.roster.get(identifier)
+    if record is None and state.registry.get(identifier) is None:
+        raise STaskError(f"stask_widget({identifier!r}): there is no such worker. See `flask stask discover`.")
+    found = widgets(state, [record]) if record is not None and record.active else []
+    return draw("widgets/alone.html", found[0].ui, widget=found[0]) if found else ""
+
+
+def _progress_alone(person: Visitor, task: Task | int) -> str:
+    state = current_state()
+    row = task_or_none(state.database, task) if isinstance(task, int) else task
+    if row is None or not person.may("view", row):
+        return ""
+    shown = show_all(state, [row], places=True)[0]
+    return draw("widgets/progress_alone.html", Ui("", person), t=shown)

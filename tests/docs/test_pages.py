@@ -153,7 +153,7 @@ def test_the_layout_of_the_page_holds_the_panel(reader: Reader, folder: Path) ->
     page = signed_in(reader.app).get("/stask/")
     assert page.status_code == 200
     assert "<header>The shop</header>" in page.text
-    assert 'class="stask is-embedded"' in page.text
+    assert 'class="stask is-embedded is-panel"' in page.text
 
 
 def signed_in(app: Flask) -> Any:

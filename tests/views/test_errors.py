@@ -203,7 +203,7 @@ def test_an_error_page_does_not_need_what_is_broken(site: Site, admin: FlaskClie
         raise RuntimeError("broken")
 
     monkeypatch.setattr("stask_web.views.dashboard.news.counts", fail)
-    monkeypatch.setattr("stask_web.views.page.render_template", fail)
+    monkeypatch.setattr("stask_web.views.page.our_template", fail)
     answer = admin.get("/stask/")
     assert answer.status_code == 500
     assert "Something went wrong here" in answer.get_data(as_text=True)
