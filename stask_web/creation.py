@@ -17,11 +17,13 @@ from sqlalchemy.exc import IntegrityError
 
 from .announce import announce
 from .columns import to_epoch, to_json, user_key
+from .encoding import Writer, parts_of
 from .errors import AlreadyRunning, InvalidOptions, TaskNotFound, UnknownWorker, WorkerInactive
 from .joining import joined
+from .keeping import Kept, keep
 from .language import tr
 from .models import Task
-from .options import ActionSpec, dump, validate
+from .options import ActionSpec
 from .pruning import used_files
 from .queries import task_or_none
 from .rows import Pencil, insert_if_active, insert_tasks, is_active, note_files, pencil_of, snapshot
@@ -119,10 +121,10 @@ class Creation:
             self.tell(ids)
         return ids
 
-    def prepare(self, order: Order, options: Any) -> NewTask:
+    def prepare(self, order: Order, kept: Kept) -> NewTask:
         """A task to be inserted later, of options that were checked before."""
         spec = self.spec(order.identifier, order.action)
-        return self._row(self._same(order, spec), spec, options)
+        return self._row(self._same(order, spec), spec, kept)
 
     def insert(self, connection: sa.Connection, new: NewTask) -> int:
         """Insert a prepared task in a transaction of the caller's, who calls :meth:`tell` after its commit -> its id.
@@ -179,7 +181,7 @@ class Creation:
     def _rows(self, order: Order, items: Iterable[Mapping[str, Any] | None]) -> list[NewTask]:
         spec = self.spec(order.identifier, order.action)
         same = self._same(order, spec)
-        return [self._row(same, spec, validate(spec, data or {})) for data in items]
+        return [self._row(same, spec, keep(spec, data or {})) for data in items]
 
     def _same(self, order: Order, spec: ActionSpec) -> dict[str, Any]:
         """The columns that are the same for all tasks of an order."""
@@ -204,16 +206,15 @@ class Creation:
             "schedule_id": order.schedule_id,
         }
 
-    def _row(self, same: Mapping[str, Any], spec: ActionSpec, options: Any) -> NewTask:
-        meta, secret = dump(options)
-        text = to_json(meta)
+    def _row(self, same: Mapping[str, Any], spec: ActionSpec, kept: Kept) -> NewTask:
+        text = to_json(kept.meta)
         own = {
             "meta": text,
-            "secrets": self._state.vault.seal(secret),
-            "dry_run": bool(spec.dry_run and getattr(options, spec.dry_run, False)),
-            "unique_key": unique_key(same["identifier"], spec, meta),
+            "secrets": self._state.vault.seal(kept.secrets),
+            "dry_run": bool(spec.dry_run and getattr(kept.options, spec.dry_run, False)),
+            "unique_key": unique_key(same["identifier"], spec, kept.options),
         }
-        return NewTask({**same, **own}, used_files(meta, text, self._state.storage.results))
+        return NewTask({**same, **own}, used_files(kept.meta, text, self._state.storage.results))
 
     # -- transactions
 
@@ -281,13 +282,21 @@ class Creation:
         return task
 
 
-def unique_key(identifier: str, spec: ActionSpec, meta: Mapping[str, Any]) -> str | None:
-    """What only one waiting or running task may have, or None when there may be many."""
+def unique_key(identifier: str, spec: ActionSpec, options: Any) -> str | None:
+    """What only one waiting or running task may have, or None when there may be many.
+
+    :param options: as they were checked: what was given may have many forms.
+    """
     if not spec.unique:
         return None
     names = spec.unique if isinstance(spec.unique, tuple) else ()
-    values = to_json({name: meta.get(name) for name in names})
+    values = to_json(_open_values(options, names)) if names else ""
     return f"{identifier}.{spec.name}"[:120] + (f":{hashlib.sha256(values.encode()).hexdigest()[:32]}" if names else "")
+
+
+def _open_values(options: Any, names: Sequence[str]) -> dict[str, Any]:
+    parts = parts_of(options)
+    return {name: Writer().write({name: parts.get(name)}).get(name) for name in names}
 
 
 def _holders(connection: sa.Connection, values: Mapping[str, Any]) -> tuple[int | None, int | None]:

@@ -14,8 +14,9 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
+from .actions import normal_name
 from .text import clean
-from .worker import TaskInterface
+from .worker import TaskInterface, find_spec
 
 GROUP = "stask.workers"
 #: An identifier is part of addresses and of a column of 100 characters.
@@ -59,6 +60,20 @@ class Registry:
             if self._classes is None:
                 self._classes = self._find()
             return {**self._classes, **self._added}
+
+    def spellings(self, action: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """What a spelling of an action's name means, and what only looks like it: pairs of identifier and action.
+
+        A worker may have actions whose names differ in nothing but capitals.
+        """
+        wanted = normal_name(action)
+        meant: list[tuple[str, str]] = []
+        others: list[tuple[str, str]] = []
+        for identifier, cls in self.classes().items():
+            alike = [name for name in cls().actions() if normal_name(name) == wanted]
+            for name in alike:
+                (meant if name == find_spec(cls, action).name else others).append((identifier, name))
+        return meant, others
 
     def add(self, cls: type[Any]) -> None:
         """Register a class by hand, as tests do."""

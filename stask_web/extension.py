@@ -247,7 +247,7 @@ class _Waking:
 
 
 class _Inline:
-    """``STASK_ENGINE=inline``: a task runs at once, where it is created."""
+    """``STASK_ENGINE=inline``: a task runs at once, where it is created; one with a time waits for it."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -257,7 +257,7 @@ class _Inline:
         from .engines.inline import execute_id
 
         for task_id in ids:
-            execute_id(self._app, task_id)
+            execute_id(self._app, task_id, early=False)
 
     def cancelled(self, task_id: int) -> None:
         """The action sees it at its next sign of progress."""

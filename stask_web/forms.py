@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from werkzeug.datastructures import FileStorage, MultiDict
 
+from .encoding import plain
 from .errors import UploadRefused
 from .fields import inside
 from .formfields import FILE_KINDS, LIST_KINDS, WHOLE_TEXT, FormField, Preview, holds, preview_of, shown_text
@@ -87,7 +88,7 @@ class LaunchForm:
 
     def recall(self, task: Task) -> None:
         """Show what an older task was started with, and say at their fields what has to be given anew."""
-        meta = task.meta or {}
+        meta = plain(task.meta or {})
         self.fill(meta)
         self.priority = task.priority
         for item in self.fields:

@@ -1,28 +1,23 @@
-"""Typed options: from an action's signature to the fields of its form, to checked values, to what is stored, and
-back.
-"""
+"""Typed options: from an action's signature to the fields of its form and to checked values."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from enum import Enum
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOptions
 from .fields import Choices, DryRun, Field, Upload, UploadedPath, first_mark, make_field, marks_of, without_none
 from .sentences import AUTHORS_OWN, SENTENCES, sentence
 from .text import clean
-from .typed import is_model, is_model_class, is_secret, is_secret_class
+from .typed import is_model, is_model_class, is_secret_class
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel, SecretBytes, SecretStr
+    from pydantic import BaseModel
 
 __all__ = [
     "ActionSpec",
@@ -36,13 +31,10 @@ __all__ = [
     "check_model",
     "defaults_of",
     "dry_run_field",
-    "dump",
     "errors_of",
     "guard_secrets",
-    "load",
+    "name_of",
     "options_model",
-    "put_secrets",
-    "tokens",
     "validate",
 ]
 
@@ -190,31 +182,6 @@ def _guarded(annotation: Any, value: Any) -> Any:
     return value
 
 
-def dump(options: BaseModel | Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split options into what is stored openly and the secrets, keyed by dotted path.
-
-    :returns: ``(meta, secrets)``; an upload becomes ``{"upload": token, "name": original name}``.
-    """
-    values = options.model_dump(mode="python") if is_model(options) else dict(options)
-    found: dict[str, Any] = {}
-    meta = _open_part(values, "", found)
-    return meta, found
-
-
-def load(
-    spec: ActionSpec, meta: Mapping[str, Any], found: Mapping[str, Any], upload_path: Callable[[str], Path]
-) -> BaseModel | dict[str, Any]:
-    """Turn what :func:`dump` stored into the options that the action gets.
-
-    :param found: the secrets by dotted path.
-    :param upload_path: token of an upload -> its file.
-    :raises InvalidOptions: when the model has changed so that they do not fit any more.
-    """
-    values = _resolve(dict(meta), upload_path)
-    put_secrets(values, found)
-    return validate(spec, values, check_choices=False)
-
-
 def dry_run_field(model: type[BaseModel] | None) -> str | None:
     """The name of the field annotated with :class:`DryRun`, if the model has one."""
     if model is None:
@@ -277,6 +244,11 @@ def alias_names(model: type[BaseModel]) -> set[str]:
     return set(_names(model))
 
 
+def name_of(model: type[BaseModel], given: str) -> str:
+    """The name of the field that is given under a name or an alias."""
+    return given if given in model.model_fields else _names(model).get(given, given)
+
+
 @cache
 def _names(model: type[BaseModel]) -> dict[str, str]:
     """Alias of a field -> its name: pydantic tells errors by the alias."""
@@ -290,101 +262,6 @@ def _sentence(item: Any) -> str:
     if item["type"] not in SENTENCES:
         return clean(item["msg"])  # a type that the author of a model made, with a text of his own
     return clean(sentence(item["type"], item.get("ctx")))
-
-
-_PLAIN = frozenset((type(None), str, int, float, bool))
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a value is kept as it is, as nearly all are."""
-    return type(value) in _PLAIN
-
-
-def _open_part(value: Any, path: str, found: dict[str, Any]) -> Any:
-    if _is_plain(value):
-        return value
-    if is_secret(value):
-        found[path] = _secret_text(value, path)
-        return None
-    if isinstance(value, bytes | bytearray):
-        return _text_of(bytes(value), path)
-    if isinstance(value, UploadedPath):
-        return {"upload": value.token, "name": value.original_name} if value.token else str(value)
-    if isinstance(value, Mapping):
-        items = {str(key): (item, f"{path}.{_step(key)}" if path else _step(key)) for key, item in value.items()}
-        return {
-            key: _open_part(item, at, found)
-            for key, (item, at) in items.items()
-            if _is_plain(item) or not is_secret(item) or _keep(item, at, found)
-        }
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_open_part(item, f"{path}.{number}", found) for number, item in enumerate(value)]
-    if isinstance(value, Enum):
-        return value.value
-    if is_model(value):
-        return _open_part(value.model_dump(mode="python"), path, found)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float) else str(value)
-
-
-def _keep(secret: SecretStr | SecretBytes, path: str, found: dict[str, Any]) -> bool:
-    found[path] = _secret_text(secret, path)
-    return False
-
-
-def _secret_text(secret: Any, path: str) -> str:
-    value = secret.get_secret_value()
-    return _text_of(value, path) if isinstance(value, bytes) else value
-
-
-def _text_of(value: bytes, path: str) -> str:
-    """Bytes as the text that JSON can hold."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise InvalidOptions({path.partition(".")[0]: sentence("bytes_invalid_encoding")}) from None
-
-
-def _step(key: Any) -> str:
-    """A key as a part of a dotted path; its own dots are escaped, as a JSON pointer does it with slashes."""
-    return str(key).replace("~", "~0").replace(".", "~1")
-
-
-def _key(step: str) -> str:
-    return step.replace("~1", ".").replace("~0", "~")
-
-
-def _resolve(value: Any, upload_path: Callable[[str], Path]) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"upload", "name"} and isinstance(value["upload"], str):
-            return UploadedPath.of(upload_path(value["upload"]), value["name"], value["upload"])
-        return {key: _resolve(item, upload_path) for key, item in value.items()}
-    return [_resolve(item, upload_path) for item in value] if isinstance(value, list) else value
-
-
-def put_secrets(values: dict[str, Any], found: Mapping[str, Any]) -> None:
-    """Put secrets back where :func:`dump` took them from."""
-    for path, secret in found.items():
-        _put(values, [_key(step) for step in path.split(".")], secret)
-
-
-def _put(values: Any, path: Sequence[str], secret: Any) -> None:
-    for key in path[:-1]:
-        values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
-    if isinstance(values, list):
-        values[int(path[-1])] = secret
-    else:
-        values[path[-1]] = secret
-
-
-def tokens(meta: Any) -> set[str]:
-    """The tokens of all uploads that stored options use."""
-    if isinstance(meta, Mapping):
-        if meta.keys() == {"upload", "name"} and isinstance(meta["upload"], str):
-            return {meta["upload"]}
-        return set().union(*(tokens(item) for item in meta.values())) if meta else set()
-    return set().union(*(tokens(item) for item in meta)) if isinstance(meta, list) and meta else set()
 
 
 def options_model(method: Callable[..., Any]) -> type[BaseModel] | None:

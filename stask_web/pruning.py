@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from .columns import StatusType
+from .encoding import tokens
 from .models import Stat, Task, TaskUpload, Upload
-from .options import tokens
 from .removal import RESULT, Gone, Removal
 from .rows import count_endings, count_key
 from .state import State

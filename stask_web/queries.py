@@ -51,8 +51,16 @@ class Query(Generic[M]):
         return self.filter(self.model.identifier == identifier)
 
     def by_action(self, action: str) -> Query[M]:
-        """Keep one action's tasks; any spelling of its name will do."""
-        return self.filter(self.model.action == action.strip().lower().replace("-", "_"))
+        """Keep one action's tasks; any spelling of its name will do, where it does not mean another action."""
+        from .state import current_state
+
+        meant, others = current_state().registry.spellings(action)
+        column, wanted = self.model.action, action.strip().lower().replace("-", "_")
+        known = sorted({action, wanted, *(name for _, name in meant)})  # a database may know capitals of Latin only
+        query = self.filter(sa.or_(column.in_(known), sa.func.lower(column) == wanted))
+        for identifier, name in others:
+            query = query.filter(sa.not_(sa.and_(self.model.identifier == identifier, column == name)))
+        return query
 
     def with_status(self, *statuses: Status) -> Query[M]:
         """Keep tasks of these statuses."""

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from .discovery import class_name
+from .encoding import dump, with_secrets
 from .errors import UnknownWorker
 from .models import WorkerRecord
-from .options import dump, put_secrets
 from .queries import worker_record, worker_records
 from .state import State
 from .text import clean
@@ -110,7 +110,7 @@ class Roster:
             from pydantic import SecretStr  # loaded with the first secret, see stask_web.typed
 
             found = self.state.vault.open(sealed.encode())
-            put_secrets(stored, {path: SecretStr(secret) for path, secret in found.items()})
+            stored = with_secrets(stored, {path: SecretStr(secret) for path, secret in found.items()})
         return stored
 
     def store_config(self, identifier: str, values: Mapping[str, Any]) -> None:

@@ -16,13 +16,14 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, create_model
 from werkzeug.datastructures import MultiDict
 
+from .encoding import dump
 from .errors import InvalidOptions
 from .fields import Field
 from .formfields import FormField, shown_text
 from .forms import LaunchForm, literal_of
 from .knobs import MISSING, Knob, get, knobs_of_model, knobs_of_values, put, remove
 from .language import tr
-from .options import ActionSpec, check_deep, check_model, defaults_of, dump, guard_secrets
+from .options import ActionSpec, check_deep, check_model, defaults_of, guard_secrets
 from .services import Services
 from .state import State
 from .uploads import Uploads

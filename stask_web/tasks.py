@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 from .announce import announce_end
 from .creation import Creation, Engine, Order, unique_key
-from .errors import IllegalMove, InvalidOptions, TaskNotFound
+from .errors import IllegalMove, InvalidOptions, STaskError, TaskNotFound
+from .keeping import load
 from .language import mark, tr
 from .models import Task
 from .options import ActionSpec
@@ -179,7 +181,7 @@ class Tasks:
         """
         task_id = task if isinstance(task, int) else task.id
         old = self.get(task_id)
-        key = unique_key(old.identifier, self.spec(old.identifier, old.action), old.meta)
+        key = self._unique_key(old)
         try:
             with self.state.database.write() as connection:
                 self._count_ending(connection, task_id, -1, (Status.FAILED, Status.CANCELLED))
@@ -196,6 +198,15 @@ class Tasks:
             self._creation.existing({"form_key": None, "unique_key": key}, error)
         self.engine.created([task_id])
         return self.get(task_id)
+
+    def _unique_key(self, task: Task) -> str | None:
+        spec = self.spec(task.identifier, task.action)
+        options: Any = task.meta
+        if isinstance(spec.unique, tuple):
+            with suppress(STaskError):  # they do not fit any more: its run says so
+                secrets = self.state.vault.open(task.secrets)
+                options = load(spec, task.meta or {}, secrets, self.state.storage.upload_path)
+        return unique_key(task.identifier, spec, options)
 
     def start_now(self, task: Task | int) -> Task:
         """Let a task that waits for a time start at once.

@@ -29,15 +29,16 @@ def is_model_class(value: object) -> TypeGuard[type[BaseModel]]:
 
 def is_secret_class(value: object) -> TypeGuard[type[SecretStr | SecretBytes]]:
     """Whether a value is the class ``SecretStr`` or ``SecretBytes``, or one below it."""
-    return isinstance(value, type) and issubclass(value, _secrets())
+    return isinstance(value, type) and issubclass(value, _secrets()[:2])
 
 
 def is_secret(value: object) -> TypeGuard[SecretStr | SecretBytes]:
-    """Whether a value is a ``SecretStr`` or ``SecretBytes``."""
+    """Whether a value is a ``SecretStr``, a ``SecretBytes`` or another ``Secret``."""
     return isinstance(value, _secrets())
 
 
 def _secrets() -> tuple[type[Any], ...]:
     if "pydantic.types" not in sys.modules:
         return ()
-    return _known("pydantic.types", "SecretStr") + _known("pydantic.types", "SecretBytes")
+    names = ("SecretStr", "SecretBytes", "Secret")
+    return tuple(cls for name in names for cls in _known("pydantic.types", name))

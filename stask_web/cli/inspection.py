@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .. import logfile
+from ..encoding import plain
 from ..formatting import counts_text, look, outcome, task_title
 from ..journal import Journal
 from ..models import Task
@@ -65,7 +66,7 @@ def show(task_id: int, as_json: bool) -> None:
         print_json(
             {
                 **task_json(task),
-                "options": task.meta,
+                "options": plain(task.meta),
                 "result": task.result,
                 "files": task.files or [],
                 "attempts": numbers,
@@ -174,7 +175,7 @@ def _facts(task: Task) -> list[tuple[str, Any]]:
         ("state", look(task).word),
         ("message", outcome(task) if task.is_finished() else task.message),
         ("counts", counts_text(task)),
-        ("options", ", ".join(f"{name}={value}" for name, value in (task.meta or {}).items())),
+        ("options", ", ".join(f"{name}={value}" for name, value in plain(task.meta or {}).items())),
         ("priority", task.priority),
         ("created", clock(task.created_at)),
         ("duration", duration(task.duration)),

@@ -64,10 +64,13 @@ def execute(app: Flask, task: Task) -> bool:
     return done
 
 
-def execute_id(app: Flask, task_id: int) -> bool:
-    """Run one waiting task here and now; whether it completed. One that is not waiting is left alone."""
+def execute_id(app: Flask, task_id: int, *, early: bool = True) -> bool:
+    """Run one waiting task here and now; whether it completed. One that is not waiting is left alone.
+
+    :param early: also one that waits for a time to come.
+    """
     with _here(app) as here:
-        outcome = here.run_one(task_id)
+        outcome = here.run_one(task_id, early=early)
     return outcome is not None and outcome.ok
 
 
@@ -96,9 +99,18 @@ class _Here:
         """Run the next task of the queue; None when it is empty."""
         return self._run(self._claims.claim)
 
-    def run_one(self, task_id: int) -> Outcome | None:
-        """Run this task; None when it does not wait."""
-        return self._run(lambda cursor, **by: self._claims.claim_id(cursor, task_id, **by))
+    def run_one(self, task_id: int, *, early: bool) -> Outcome | None:
+        """Run this task; None when it does not wait, or waits for a time to come and is not to start before it."""
+
+        def take(cursor: Cursor, **by: Any) -> Claim | None:
+            may = early or self._is_due(cursor, task_id)
+            return self._claims.claim_id(cursor, task_id, **by) if may else None
+
+        return self._run(take)
+
+    def _is_due(self, cursor: Cursor, task_id: int) -> bool:
+        cursor.execute(self._claims.sql("SELECT 1 FROM s_tasks WHERE id = ? AND lane > 0"), (task_id,))
+        return cursor.fetchone() is not None
 
     def _run(self, take: Callable[..., Claim | None]) -> Outcome | None:
         with _cursor(self._state) as cursor:

@@ -11,9 +11,11 @@ from flask import Flask
 
 from .. import stored
 from ..claims import Claim, Outcome
+from ..encoding import dump, texts
 from ..errors import DatabaseBusy, InvalidOptions, STaskError, TablesMissing, TaskFailed, TaskInterrupt, TransactionOpen
+from ..keeping import load, secrets_in
 from ..language import Reader, reading
-from ..options import ActionSpec, dump, load
+from ..options import ActionSpec
 from ..signals import send, task_started
 from ..state import State, state_of
 from ..status import Status
@@ -131,8 +133,11 @@ def _prepare(state: State, run: TaskRun) -> tuple[Any, ActionSpec, Any]:
     worker = cls()
     spec = find_spec(cls, claim.action)
     found = state.vault.open(claim.secrets.encode() if claim.secrets else None)
-    run.pen.hide([*found.values(), *_own_secrets(state, cls)])
+    hidden = [*texts(found), *_own_secrets(state, cls)]
+    run.pen.hide(hidden)
     options = load(spec, run.task.meta or {}, found, state.storage.upload_path)
+    if found:  # the model may have made others of them
+        run.pen.hide([*hidden, *secrets_in(options)])
     run.clear_old_files()
     return worker, spec, options
 

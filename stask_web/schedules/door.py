@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from .. import rules
 from ..columns import to_json
 from ..creation import Creation, Order
+from ..encoding import first_step, read, with_secrets
 from ..errors import (
     InvalidOptions,
     InvalidSchedule,
@@ -21,9 +22,10 @@ from ..errors import (
     UnknownAction,
     UnknownWorker,
 )
+from ..keeping import keep
 from ..language import tr
 from ..models import Schedule, Task, TaskUpload
-from ..options import ActionSpec, dump, validate
+from ..options import ActionSpec
 from ..pruning import used_files
 from ..rows import note_files, pencil_of
 from ..state import State
@@ -117,7 +119,7 @@ class Schedules:
         zone = timezone or self.state.settings.timezone
         spec = self.state.tasks.spec(identifier, action)
         read, first = _read(rule, zone, enabled, time.time())
-        meta, secrets = dump(validate(spec, data or {}))
+        _, meta, secrets = keep(spec, data or {})
         now = time.time()
         values = {
             "identifier": identifier,
@@ -221,10 +223,10 @@ class Schedules:
         :raises STaskError: as for :meth:`Tasks.create`.
         """
         schedule = self._loaded(schedule)
-        spec, options = load_action(self.state, schedule)
+        spec, kept = load_action(self.state, schedule)
         creation = Creation(self.state, self.state.tasks.engine)
         order = Order(schedule.identifier, spec.name, schedule.priority, user_id, schedule_id=schedule.id)
-        new = creation.prepare(order, options)
+        new = creation.prepare(order, kept)
         with self.state.database.write() as connection:
             task_id = creation.insert(connection, new)
             change = sa.update(Schedule).where(Schedule.id == schedule.id)
@@ -289,8 +291,10 @@ class Schedules:
     def _options(self, old: Schedule, data: Mapping[str, Any]) -> dict[str, Any]:
         spec: ActionSpec = self.state.tasks.spec(old.identifier, old.action)
         given = {name: value for name, value in data.items() if value is not None}
-        kept = {name: value for name, value in self.state.vault.open(old.secrets).items() if name not in given}
-        meta, secrets = dump(validate(spec, {**data, **kept}))
+        old_secrets = self.state.vault.open(old.secrets)
+        before = read(with_secrets(old.meta or {}, old_secrets), self.state.storage.upload_path) if old_secrets else {}
+        kept = {name: before[name] for name in map(first_step, old_secrets) if name not in given}
+        _, meta, secrets = keep(spec, {**data, **kept})
         if secrets and old.owner is not None:
             raise InvalidSchedule({"options": tr("A worker's settings keep no secrets. Make another schedule for it.")})
         return {"meta": meta, "secrets": self.state.vault.seal(secrets)}

@@ -14,8 +14,9 @@ from .. import rules
 from ..creation import Creation, NewTask, Order
 from ..database import BUSY_TIMEOUT
 from ..errors import AlreadyRunning, DatabaseBusy, InvalidSchedule, STaskError, WorkerInactive
+from ..keeping import Kept, load
 from ..models import Schedule
-from ..options import ActionSpec, load
+from ..options import ActionSpec
 from ..state import State
 from ..text import clean
 
@@ -156,12 +157,12 @@ class Firing:
         """The task to insert, or why there can be none. Outside the transaction: here, code of others runs."""
         schedule = due.schedule
         try:
-            spec, options = load_action(self._state, schedule)
+            spec, kept = load_action(self._state, schedule)
             order = Order(
                 schedule.identifier, spec.name, schedule.priority, schedule.created_by,
                 start_at=due.instant, schedule_id=schedule.id,
             )  # fmt: skip
-            new = self._creation.prepare(order, options)
+            new = self._creation.prepare(order, kept)
             new.values.update(lane=new.values["priority"], due_at=None)  # its time has come, by the clock of the caller
         except STaskError as error:
             return None, f"Not started at {_clock(due.instant, schedule)}. {error.message}"
@@ -200,14 +201,15 @@ class Firing:
                 connection.execute(sa.update(Schedule).where(Schedule.id == schedule_id).values(last_error=problem))
 
 
-def load_action(state: State, schedule: Schedule) -> tuple[ActionSpec, Any]:
-    """The action of a schedule and its options, as they are today.
+def load_action(state: State, schedule: Schedule) -> tuple[ActionSpec, Kept]:
+    """The action of a schedule and its options, as they are today. Its tasks get what is stored of them.
 
     :raises UnknownWorker, UnknownAction, InvalidOptions, STaskError: when they have changed so that it cannot start.
     """
     spec = Creation(state, state.tasks.engine).spec(schedule.identifier, schedule.action)
     secrets = state.vault.open(schedule.secrets)
-    return spec, load(spec, schedule.meta or {}, secrets, state.storage.upload_path)
+    meta = schedule.meta or {}
+    return spec, Kept(load(spec, meta, secrets, state.storage.upload_path), meta, secrets)
 
 
 def _look_at(schedule: Schedule, rule: rules.Rule, due: float, now: float) -> _Due:

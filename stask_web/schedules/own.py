@@ -16,9 +16,10 @@ from sqlalchemy.exc import IntegrityError
 
 from .. import rules
 from ..columns import to_json
+from ..encoding import read
 from ..errors import InvalidSchedule, STaskError
+from ..keeping import keep
 from ..models import Schedule
-from ..options import dump, validate
 from ..queries import worker_records
 from ..state import State
 from ..text import clean
@@ -69,8 +70,9 @@ def _wanted(state: State, identifier: str) -> dict[str, Any] | None:
         rule = rules.read_rule(config, zone)
         row["rule"] = dict(rule.data)
         row["action"] = _action(cls, config)
-        options = validate(state.tasks.spec(identifier, row["action"]), _options(config), check_choices=False)
-        row["meta"], row["secrets"] = dump(options)
+        options = read(_options(config), state.storage.upload_path)
+        spec = state.tasks.spec(identifier, row["action"])
+        _, row["meta"], row["secrets"] = keep(spec, options, check_choices=False)
     except STaskError as error:
         _log.error("The worker %r has a schedule that cannot be used: %s", identifier, error.message)
         row |= {"last_error": error.message, "broken": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from ..encoding import plain
 from ..errors import InvalidSchedule
 from ..models import Schedule
 
@@ -36,7 +37,7 @@ def schedule_json(schedule: Schedule, problem: str | None) -> dict[str, Any]:
         "enabled": schedule.enabled,
         "own": schedule.owner is not None,
         "priority": schedule.priority,
-        "options": schedule.meta,
+        "options": plain(schedule.meta),
         "next_runs": [run.isoformat() for run in runs_of(schedule)],
         "last_fire_at": schedule.last_fire_at.isoformat() if schedule.last_fire_at else None,
         "last_task_id": schedule.last_task_id,

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
+from ..encoding import plain as plain_options
+from ..encoding import tokens
 from ..formatting import amount, priority_word
 from ..language import Reader, reading, tr
 from ..models import Attempt
 from ..numbers import human_size
-from ..options import tokens
 from ..queries import uploads_by_token
 from ..state import State
 from ..text import plain
@@ -69,7 +70,7 @@ def options_of(shown: Shown) -> list[Fact]:
     fields = shown.spec.fields() if shown.spec is not None else []
     labels = {item.name: item.label for item in fields}
     secret = {item.name for item in fields if item.kind == "secret"}
-    meta = shown.task.meta or {}
+    meta = plain_options(shown.task.meta or {})
     facts = [
         Fact(labels.get(name) or plain(name), STARS if name in secret else words(value)) for name, value in meta.items()
     ]

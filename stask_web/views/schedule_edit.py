@@ -11,12 +11,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from .. import rules
+from ..encoding import plain
 from ..errors import DatabaseBusy, InvalidOptions, InvalidSchedule, ScheduleChanged, STaskError
 from ..formfields import FILE_KINDS
 from ..forms import LaunchForm
+from ..keeping import load
 from ..language import tr, trn
 from ..models import Schedule
-from ..options import ActionSpec, load
+from ..options import ActionSpec
 from ..schedules import schedule_json
 from ..state import State, current_state
 from ..status import PRIORITIES
@@ -265,7 +267,7 @@ def _form_of(state: State, row: ScheduleRow) -> ScheduleForm:
     assert row.spec is not None
     old = row.schedule
     form = _form(state, old.identifier, row.spec)
-    form.options.fill(old.meta or {})
+    form.options.fill(plain(old.meta or {}))
     try:
         secrets = state.vault.open(old.secrets)
     except STaskError:

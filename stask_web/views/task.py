@@ -10,6 +10,7 @@ from typing import Any
 from flask import jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..encoding import plain
 from ..errors import DatabaseBusy
 from ..formatting import priority_word
 from ..forms import ASK
@@ -115,7 +116,7 @@ def _json(state: State, row: Task) -> dict[str, Any]:
     times = {name: getattr(row, name) for name in ("created_at", "start_at", "started_at", "finished_at")}
     found |= {name: value.isoformat() if value else None for name, value in times.items()}
     if visitor().may("view_options", row):
-        found["meta"] = row.meta
+        found["meta"] = plain(row.meta)
     return found
 
 

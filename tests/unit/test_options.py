@@ -14,9 +14,11 @@ from typing_extensions import TypedDict
 
 from stask_web import BaseWorker, Choices, DryRun, Upload, UploadedPath
 from stask_web.actions import action_specs
+from stask_web.encoding import dump, tokens
 from stask_web.errors import InvalidOptions
 from stask_web.fields import inside
-from stask_web.options import dump, guard_secrets, load, tokens, validate
+from stask_web.keeping import load
+from stask_web.options import guard_secrets, validate
 
 
 class Colour(Enum):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stask_web import Status, Task, stask
+from stask_web import BaseWorker, Status, Task, stask
 from stask_web.errors import (
     AlreadyRunning,
     ConfigError,
@@ -248,3 +248,44 @@ def test_the_hosts_create_all_and_drop_all_leave_our_tables_alone(host: Host) ->
     host.db.drop_all()
     names = set(sa.inspect(host.db.engine).get_table_names())
     assert set(Base.metadata.tables) <= names
+
+
+class CapitalWorker(BaseWorker):
+    """Names that differ in nothing but capitals, and some that only one spelling has."""
+
+    identifier = "capital"
+
+    def task_export(self, task: Any, options: Any) -> None: ...
+
+    def task_Export(self, task: Any, options: Any) -> None: ...
+
+    def task_Sync_Stock(self, task: Any, options: Any) -> None: ...
+
+    def task_Імпорт(self, task: Any, options: Any) -> None: ...  # noqa: PLC2401
+
+
+@pytest.mark.parametrize(
+    ("spelling", "found"),
+    [
+        ("export", ["export"]),
+        ("Export", ["Export"]),
+        ("EXPORT", ["export"]),
+        ("sync-stock", ["Sync_Stock", "sync_stock"]),
+        ("Sync_Stock", ["Sync_Stock", "sync_stock"]),
+        ("імпорт", ["Імпорт"]),
+        ("Gone", ["Gone"]),
+        ("gone", ["Gone"]),
+    ],
+)
+def test_the_tasks_of_an_action_are_found_by_any_spelling_that_means_it(
+    host: Host, spelling: str, found: list[str]
+) -> None:
+    host.state.registry.add(CapitalWorker)
+    host.state.roster.set_active("capital", True)
+    for name in ("export", "Export", "Sync_Stock", "Імпорт"):
+        stask.create("capital", name)
+    stask.create("product", "sync_stock")
+    with host.state.database.write() as connection:
+        row = {"identifier": "old", "action": "Gone", "status": Status.COMPLETED, "meta": {}, "created_at": 1.0}
+        connection.execute(sa.insert(Task).values(**row, message="", priority="normal", max_attempts=1))
+    assert [task.action for task in Task.by_action(spelling).order_by(Task.action)] == found
