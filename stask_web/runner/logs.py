@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from .pen import Pen
 
@@ -41,6 +42,13 @@ class JournalHandler(logging.Handler):
 
 
 _handler = JournalHandler()
+
+
+def hide_here(values: Iterable[Any]) -> None:
+    """Keep values out of the journal of the run that is bound here, if there is one."""
+    pen = _here.get() or _Process.pen
+    if pen is not None:
+        pen.hide(values)
 
 
 def _level(number: int) -> str:

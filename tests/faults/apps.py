@@ -20,6 +20,7 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from pydantic import BaseModel, SecretStr
 
 from stask_web import AccessPolicy, BaseWorker, STask, TaskFailed, TaskInterrupt
 
@@ -230,6 +231,52 @@ class Faulty(BaseWorker):
         yield 1
 
 
+class KeeperOptions(BaseModel):
+    """One secret that is given, one that has a default."""
+
+    token: SecretStr
+    spare: SecretStr = SecretStr("spare-7rt/5")
+    how: str = "say"
+    notes: str = ""
+
+
+class KeeperSettings(BaseModel):
+    """The same of settings."""
+
+    api_key: SecretStr = SecretStr("unset-key-55")
+    other: SecretStr = SecretStr("other-key-66")
+
+
+class Keeper(BaseWorker):
+    """Tells all of its secrets."""
+
+    identifier = "keeper"
+    title = "Keeper"
+    Settings = KeeperSettings
+
+    def task_tell(self, task: Any, options: KeeperOptions) -> None:
+        secrets = [options.token, options.spare, self.config.api_key, self.config.other]
+        stored = self.services.stored_config("faulty").get("found")
+        texts = [secret.get_secret_value() for secret in (*secrets, *([stored] if stored else []))]
+        said = f"{texts} {' '.join(texts)} {json.dumps(texts)}"
+        print(said, flush=True)
+        self.log(task, "info", said, {"texts": ValueError(said), said: 1})
+        self.push_progress(task, processed=1, total=2, message=said)
+        if options.how == "wait":
+            note(options.model_dump(), "started")
+            while not (Path(options.notes) / "enough").exists():
+                time.sleep(0.02)
+        if options.how == "die":
+            self.set_config("api_key", SecretStr("renewed-key-8"))
+            os.write(2, f"{said} renewed-key-8\nthe end\n".encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+        if options.how == "raise":
+            raise KeyError(said)
+        if options.how == "fail":
+            raise TaskFailed(said)
+        self.mark_finished(task, message=said)
+
+
 class Unspeakable(Exception):
     """Its text cannot be had."""
 
@@ -251,6 +298,7 @@ def make_app(folder: Path, **config: Any) -> Flask:
     db.init_app(app)
     STask(app, db=db, access=lambda user, permission, target: True)
     app.extensions["stask_state"].registry.add(Faulty)
+    app.extensions["stask_state"].registry.add(Keeper)
     return app
 
 
