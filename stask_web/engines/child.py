@@ -236,7 +236,7 @@ def main(app: Flask, pipes: ChildPipes, lock: int, close: Iterable[int]) -> None
         capture.redirect(pipes.output)
         faulthandler.enable(file=2)
         _forget_connections(app)
-        install()
+        install(capture.spare)
         ours = (*pipes.__dict__.values(), lock, child._alarm, child._alarm_read)
         os.register_at_fork(after_in_child=lambda: _become_ordinary(ours))
         gc.enable()

@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
+import logging
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from pydantic import BaseModel, SecretStr
 
@@ -169,13 +172,42 @@ class Faulty(BaseWorker):
         os.wait()
 
     def task_print(self, task: Any, options: Any) -> None:
-        import logging
-
         print("from print")
         os.write(2, b"from fd 2\n")
         logging.getLogger("shop").info("from %s", "logging")
         subprocess.run(["echo", "from a child"], check=True)
         print("without end", end="")
+
+    def task_loggers(self, task: Any, options: Any) -> None:
+        """Log by every kind of logger, each line once."""
+        separate, own, level, quiet, plain = (
+            logging.getLogger(f"faulty.{name}") for name in ("separate", "own", "level", "quiet", "plain")
+        )
+        separate.propagate = False
+        separate.info("by one that does not propagate")
+        if not own.handlers:
+            own.addHandler(logging.StreamHandler(sys.stderr))
+        own.warning("by one with a handler")
+        level.setLevel(logging.DEBUG)
+        level.debug("UNSEEN")
+        level.info("by one with a level")
+        quiet.setLevel(logging.ERROR)
+        quiet.warning("UNSEEN")
+        plain.info("by a plain one")
+        logging.info("by the root")
+        current_app.logger.info("by the app's")
+        current_app.logger.error("by the app's error")
+        warnings.simplefilter("default")
+        warnings.warn("by a warning", stacklevel=1)
+        logging.captureWarnings(True)
+        warnings.warn("by a captured warning", stacklevel=1)
+        logging.captureWarnings(False)
+        thread = threading.Thread(target=plain.info, args=("by a thread",))
+        thread.start()
+        thread.join()
+        print("by print")
+        logging.getLogger().setLevel(logging.CRITICAL)
+        logging.disable(logging.ERROR)
 
     def task_endless(self, task: Any, options: Any) -> None:
         """Print for ever, as fast as it goes."""
@@ -303,9 +335,9 @@ def make_app(folder: Path, **config: Any) -> Flask:
 
 
 if __name__ == "__main__":
-    import logging
-
     from stask_web.engines.supervisor import Supervisor
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    raise SystemExit(Supervisor(make_app(Path(sys.argv[1])), concurrency=int(sys.argv[2])).run())
+    app = make_app(Path(sys.argv[1]))
+    logging.basicConfig(level=app.config.get("LOG_LEVEL", logging.INFO), format="%(asctime)s %(message)s")
+    logging.disable(app.config.get("LOG_DISABLE", logging.NOTSET))
+    raise SystemExit(Supervisor(app, concurrency=int(sys.argv[2])).run())
