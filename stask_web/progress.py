@@ -140,15 +140,22 @@ class Report:
     :data:`INTERVAL`, so the newest value is always told, at most ten times a second over any longer time.
 
     :param emit: called with each snapshot that is worth telling, in the action's thread or the timer's.
+    :param text: makes a message and a limit into text of at most so many characters.
     """
 
     __slots__ = (
-        *("_clock", "_emit", "_interrupt", "_left", "_left_at", "_meter", "_told"),
+        *("_clock", "_emit", "_interrupt", "_left", "_left_at", "_meter", "_text", "_told"),
         *("due", "eta", "message", "processed", "progress", "total"),
     )
 
-    def __init__(self, emit: Callable[[dict[str, Any]], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        emit: Callable[[dict[str, Any]], None],
+        clock: Callable[[], float] = time.monotonic,
+        text: Callable[[Any, int], str] = clean,
+    ) -> None:
         self._emit = emit
+        self._text = text
         self._clock = clock
         self._meter = Meter(clock)
         self._left, self._left_at = RESERVE, clock()
@@ -203,7 +210,7 @@ class Report:
             "processed": _whole(processed),
             "total": _whole(total),
             "eta": None if eta is None else round(min(eta, LONGEST), 1),
-            "message": None if self.message is None else clean(self.message, 2000),
+            "message": None if self.message is None else self._text(self.message, 2000),
         }
 
     def _tell(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError, STaskError
@@ -25,11 +25,14 @@ class Vault:
     def __init__(self, keys: Iterable[str | bytes]) -> None:
         self._keys = [key for key in keys if key]
         self._box: MultiFernet | None = None
+        #: Called with all secrets that go in or out: whoever runs an action keeps them out of its log.
+        self.passed: Callable[[Iterable[Any]], None] | None = None
 
-    def seal(self, values: Mapping[str, Any]) -> bytes | None:
+    def seal(self, values: Mapping[Any, Any]) -> bytes | None:
         """Encrypt a dict of secrets; nothing gives None."""
         if not values:
             return None
+        self._tell(values)
         return self._open_box().encrypt(json.dumps(dict(values)).encode())
 
     def open(self, sealed: bytes | None) -> dict[str, Any]:
@@ -47,7 +50,12 @@ class Vault:
             raise STaskError(
                 "The secrets cannot be read: SECRET_KEY has changed. Put the old key into SECRET_KEY_FALLBACKS."
             ) from None
+        self._tell(values)
         return values
+
+    def _tell(self, values: Mapping[Any, Any]) -> None:
+        if self.passed is not None:
+            self.passed(values.values())
 
     def _open_box(self) -> MultiFernet:
         if self._box is None:

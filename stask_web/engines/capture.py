@@ -7,7 +7,8 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 from ..runner.pen import LONGEST, Pen
 
@@ -70,15 +71,34 @@ def redirect(write_end: int) -> None:
 
     Log handlers that wrote to the terminal go on doing so: their records reach the journal as records, once.
     """
-    handlers = [handler for handler in _stream_handlers() if _number(handler) in (1, 2)]
-    if handlers:
-        stream = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-        for handler in handlers:
-            handler.stream = stream
+    _Terminal.stream = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    for logger in (logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))):
+        spare(logger)
+    logging.lastResort = logging.StreamHandler(_Terminal.stream)
+    logging.lastResort.setLevel(logging.WARNING)
     for fd in (1, 2):
         os.dup2(write_end, fd)
     for name in ("stdout", "stderr"):
         _line_buffered(name)
+
+
+class _Terminal:
+    """What were file descriptors 1 and 2, and the handlers that were looked at."""
+
+    stream: Any = None
+    seen: ClassVar[WeakSet[logging.Handler]] = WeakSet()
+
+
+def spare(logger: logging.Logger) -> None:
+    """Let those handlers of a logger that write to file descriptor 1 or 2 write to the terminal: also new ones."""
+    step: logging.Logger | None = logger
+    while step is not None:
+        for handler in step.handlers:
+            if handler not in _Terminal.seen:
+                _Terminal.seen.add(handler)
+                if isinstance(handler, logging.StreamHandler) and _number(handler) in (1, 2):
+                    handler.stream = _Terminal.stream
+        step = step.parent if step.propagate else None
 
 
 def flush() -> None:
@@ -92,12 +112,6 @@ def _line_buffered(name: str) -> None:
     stream = getattr(sys, name)
     with suppress(Exception):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
-
-
-def _stream_handlers() -> list[logging.StreamHandler[Any]]:
-    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
-    handlers = [handler for logger in loggers for handler in logger.handlers]
-    return [handler for handler in dict.fromkeys(handlers) if isinstance(handler, logging.StreamHandler)]
 
 
 def _number(handler: logging.StreamHandler[Any]) -> int:

@@ -124,6 +124,12 @@ class Child(Watcher):
         self._told, self._told_at = None, now
         self._send({"report": values, "token": claim.token})
 
+    def hidden(self, claim: Claim, secrets: list[str]) -> None:
+        """Tell the supervisor, who writes down the last words if we die; sealed, for it goes through a pipe."""
+        sealed = state_of(self._app).vault.seal(dict(enumerate(secrets)))
+        if sealed is not None and os.getpid() == self._pid:  # what an action forks has secrets of its own
+            self._send({"hidden": sealed.decode(), "token": claim.token})
+
     def acting(self, acting: bool) -> None:
         """From now on a signal may interrupt, or may not any more."""
         self._acting = acting
@@ -230,7 +236,7 @@ def main(app: Flask, pipes: ChildPipes, lock: int, close: Iterable[int]) -> None
         capture.redirect(pipes.output)
         faulthandler.enable(file=2)
         _forget_connections(app)
-        install()
+        install(capture.spare)
         ours = (*pipes.__dict__.values(), lock, child._alarm, child._alarm_read)
         os.register_at_fork(after_in_child=lambda: _become_ordinary(ours))
         gc.enable()

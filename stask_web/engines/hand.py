@@ -14,6 +14,7 @@ from flask import Flask
 
 from .. import stored
 from ..claims import Claim, Outcome
+from ..errors import STaskError
 from ..runner.pen import Pen
 from ..runner.run import at_row
 from ..state import State
@@ -39,6 +40,8 @@ class Hand:
         self.retired = False
         self.told: dict[str, Any] | None = None
         self.unsaved = False
+        #: Sealed: what must not stand in the log of its task, beside the secrets among its options.
+        self.hidden: str | None = None
         #: Whether the database does not know yet when its task began: it was claimed before.
         self.unnoted = False
         self.given_at = 0.0
@@ -65,7 +68,7 @@ class Hand:
         """Let it run a task."""
         self.claim = claim
         self.given_at = time.monotonic()
-        self.told, self.unsaved = None, False
+        self.told, self.unsaved, self.hidden = None, False, None
         self.limit_at = self.stage_at = self.stopping = None
         self._next_stage = _TERM
         self.work.send(claim)
@@ -127,7 +130,7 @@ class Hand:
         processes.signal_group(self.pid, signal.SIGKILL)
         outcome = None
         if self.claim is not None:
-            pen = _pen(state, self.claim)
+            pen = _pen(state, self.claim, self.hidden)
             self._capture.finish(pen)
             outcome = self._outcome(state, status)
             if outcome.kind in ("crashed", "failed"):
@@ -189,9 +192,10 @@ def fork(app: Flask, lock: int, close: Iterable[int]) -> Hand:
     return Hand(pid, work, control, result, output)
 
 
-def _pen(state: State, claim: Claim) -> Pen:
+def _pen(state: State, claim: Claim, hidden: str | None) -> Pen:
     pen = Pen(partial(state.journals.of, claim.id), claim.attempt_no)
-    if claim.secrets:
-        with suppress(Exception):
-            pen.hide(state.vault.open(claim.secrets.encode()).values())
+    for sealed in (claim.secrets, hidden):
+        if sealed:
+            with suppress(STaskError):  # without its key the child could not read them either
+                pen.hide(state.vault.open(sealed.encode()).values())
     return pen

@@ -273,6 +273,8 @@ class Supervisor:
         elif "report" in message:
             hand.told, hand.unsaved = message["report"], True
             self._ticks.once("reports", REPORT_EVERY, sooner=False)
+        elif "hidden" in message:
+            hand.hidden = message["hidden"]
         elif "limit" in message:
             hand.limit_at = time.monotonic() + message["limit"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -11,20 +12,23 @@ from flask import Flask
 
 from .. import stored
 from ..claims import Claim, Outcome
-from ..encoding import dump, texts
+from ..encoding import texts
 from ..errors import DatabaseBusy, InvalidOptions, STaskError, TablesMissing, TaskFailed, TaskInterrupt, TransactionOpen
 from ..keeping import load, secrets_in
 from ..language import Reader, reading
-from ..options import ActionSpec
+from ..options import ActionSpec, defaults_of
 from ..signals import send, task_started
 from ..state import State, state_of
 from ..status import Status
 from ..text import clean
+from ..typed import is_model
 from ..worker import find_spec
-from .logs import bound
+from .logs import bound, hide_here
 from .run import TaskRun
 from .session import close_session, watch_session
 
+#: Longest text of an exception with its traceback.
+_TRACEBACK = 64 * 1024
 _KINDS = {int(Status.COMPLETED): "completed", int(Status.FAILED): "failed", int(Status.CANCELLED): "cancelled"}
 
 
@@ -45,6 +49,9 @@ class Watcher:
     def report(self, claim: Claim, values: dict[str, Any]) -> None:
         """There is news of the progress."""
 
+    def hidden(self, claim: Claim, secrets: list[str]) -> None:
+        """There are more secrets than those among its options, which must not stand in its log."""
+
     def acting(self, acting: bool) -> None:
         """The action's code begins or ends: only between the two may it be interrupted by a signal."""
 
@@ -63,6 +70,8 @@ def run_claimed(app: Flask, claim: Claim, watcher: Watcher | None = None) -> Out
     watcher = watcher or Watcher()
     state = state_of(app)
     run = TaskRun(state, claim, watcher.report)
+    run.pen.told = partial(watcher.hidden, claim)
+    state.vault.passed = hide_here
     try:
         watcher.begin(run)
         with bound(run.pen, alone=watcher.alone):
@@ -85,7 +94,7 @@ def _in_context(app: Flask, state: State, run: TaskRun, watcher: Watcher) -> Out
     except BaseException as error:  # by the host's teardown functions, or an interrupt between two lines of ours
         if outcome is None:
             return _of_error(run, error)
-        run.pen.log("warning", f"After the end of the action: {_traceback(error)}")
+        _tell(run, "warning", f"After the end of the action: {_traceback(error)}")
     return outcome
 
 
@@ -130,23 +139,24 @@ def _prepare(state: State, run: TaskRun) -> tuple[Any, ActionSpec, Any]:
     cls = state.registry.get(claim.identifier)
     if cls is None:
         raise STaskError(stored.WORKER_GONE % {"worker": claim.identifier})
+    found = state.vault.open(claim.secrets.encode() if claim.secrets else None)
+    run.pen.hide([*texts(found), *_own_secrets(state, cls)])
     worker = cls()
     spec = find_spec(cls, claim.action)
-    found = state.vault.open(claim.secrets.encode() if claim.secrets else None)
-    hidden = [*texts(found), *_own_secrets(state, cls)]
-    run.pen.hide(hidden)
     options = load(spec, run.task.meta or {}, found, state.storage.upload_path)
-    if found:  # the model may have made others of them
-        run.pen.hide([*hidden, *secrets_in(options)])
+    if is_model(options):
+        run.pen.hide(secrets_in(options))  # those that are defaults or that the model made of others, too
     run.clear_old_files()
     return worker, spec, options
 
 
 def _own_secrets(state: State, cls: type[Any]) -> list[Any]:
     """The secrets among the settings of a worker: they must not stand in the journal either."""
-    if getattr(cls, "Settings", None) is None:
+    model = getattr(cls, "Settings", None)
+    if model is None:
         return []
-    return list(dump(state.roster.stored_config(cls.identifier))[1].values())
+    values = defaults_of(model), getattr(cls, "defaults", {}), state.roster.stored_config(cls.identifier)
+    return [secret for each in values for secret in secrets_in(each)]
 
 
 def _sentence(error: STaskError) -> str:
@@ -174,7 +184,7 @@ def _of_error(run: TaskRun, error: BaseException) -> Outcome:
         return run.finish("cancelled")
     if run.outcome is not None:
         if kind is None:
-            run.pen.log("warning", f"After the outcome was recorded: {_traceback(error)}")
+            _tell(run, "warning", f"After the outcome was recorded: {_traceback(error)}")
         marked = _marked(run)
         assert marked is not None
         return marked
@@ -184,10 +194,10 @@ def _of_error(run: TaskRun, error: BaseException) -> Outcome:
         return run.finish("drained", stored.DRAINED % {"where": run.where()})
     passing = isinstance(error, DatabaseBusy | TablesMissing) and not isinstance(error, TransactionOpen)
     if isinstance(error, STaskError) and not passing:
-        run.pen.log("error", error.message if isinstance(error, TaskFailed) else _traceback(error))
+        _tell(run, "error", error.message if isinstance(error, TaskFailed) else _traceback(error))
         return run.finish("failed", error.message)
-    run.pen.log("error", _traceback(error))
-    return run.finish("error", _reason(run, error), error=f"{type(error).__name__}: {clean(error, 4000)}")
+    _tell(run, "error", _traceback(error))
+    return run.finish("error", _reason(run, error), error=f"{type(error).__name__}: {clean(error)}")
 
 
 def _reason(run: TaskRun, error: BaseException) -> str:
@@ -200,12 +210,16 @@ def _reason(run: TaskRun, error: BaseException) -> str:
     return stored.PROGRAM_ERROR % {"where": run.where()}
 
 
+def _tell(run: TaskRun, level: str, text: str) -> None:
+    run.pen.log(level, run.pen.text(text, _TRACEBACK))
+
+
 def _traceback(error: BaseException) -> str:
     """The traceback as text from the action on, whatever the exception's own text does."""
     while error.__traceback__ and _is_ours(error.__traceback__) and error.__traceback__.tb_next:
         error = error.with_traceback(error.__traceback__.tb_next)
     try:
-        return clean("".join(traceback.format_exception(error)), 64 * 1024).rstrip()
+        return clean("".join(traceback.format_exception(error))).rstrip()
     except Exception:
         frames = "".join(traceback.format_tb(error.__traceback__)) if error.__traceback__ else ""
         return clean(f"{frames}{type(error).__name__}: {clean(error, 4000)}")

@@ -23,11 +23,13 @@ from ..progress import Report
 from ..state import State
 from ..status import PRIORITY_WORDS, Status
 from ..text import clean
-from .pen import Pen
+from .pen import LONGEST, Pen
 
 REFUSED = "refused.csv"
 #: Bytes of a file up to which its checksum is worth the time.
 DIGEST_LIMIT = 1024**3
+#: Characters of a message, or of an exception's text.
+_MESSAGE = 4000
 Tell = Callable[[Claim, dict[str, Any]], None]
 #: Columns of ours in it; a mended one that is imported again has them already.
 ADDED = ("reason", "line")
@@ -45,7 +47,7 @@ class TaskRun:
         self.state = state
         self.claim = claim
         self.pen = Pen(partial(state.journals.of, claim.id), claim.attempt_no)
-        self.report = Report(self._emit)
+        self.report = Report(self._emit, text=self.pen.text)
         self.outcome: tuple[int, str | None, Any] | None = None
         self.warnings = 0
         self.counts: dict[str, int] = {}
@@ -62,7 +64,7 @@ class TaskRun:
         if self.outcome is not None or (self.report.interrupted and status == Status.FAILED):
             return
         path = None if result is None else self._check_result(result)
-        self.outcome = (int(status), None if message is None else self.pen.scrub(clean(message, 4000)), path)
+        self.outcome = (int(status), None if message is None else self.pen.text(message, _MESSAGE), path)
 
     def log(self, level: str, message: str, context: Mapping[str, Any] | None = None) -> None:
         """Write a line to the journal."""
@@ -74,7 +76,7 @@ class TaskRun:
         self.task.warnings = self.warnings
         self.pen.log("warning", reason if line is None else f"Line {line:,}: {clean(reason)}")
         if row is not None:
-            self._write_refused(row, clean(reason), line)
+            self._write_refused(row, reason, line)
 
     def count(self, **amounts: int) -> None:
         """Add to named counters."""
@@ -108,8 +110,8 @@ class TaskRun:
         is_there = any(file["kind"] == "result" for file in files)
         return Outcome(
             kind,
-            self.pen.scrub(clean(message or "", 4000)),
-            None if error is None else self.pen.scrub(clean(error, 4000)),
+            self.pen.text(message or "", _MESSAGE),
+            None if error is None else self.pen.text(error, _MESSAGE),
             result if is_there else None,
             files or None,
             progress,
@@ -164,7 +166,7 @@ class TaskRun:
             self._columns = [*(name for name in values if name not in ADDED), *ADDED]
             csv.writer(self._refused).writerow(self._columns)
         assert self._columns is not None
-        known = {**values, "reason": self.pen.scrub(reason), "line": "" if line is None else line}
+        known = {**values, "reason": self.pen.text(reason, LONGEST), "line": "" if line is None else line}
         more = [value for column, value in known.items() if column not in self._columns]
         csv.writer(self._refused).writerow(
             [*(clean(known.get(column, "")) for column in self._columns), *map(clean, more)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -23,6 +27,7 @@ from stask_web.engines.wake import WakeSocket, wake_folder
 from stask_web.engines.wire import Reader, Unpacker, Writer, pack
 from stask_web.journal import Journal
 from stask_web.runner.pen import Pen
+from stask_web.runner.stars import STARS
 from stask_web.vitals import facts_of_this, our_version, processes
 
 from ..faults.site import Site
@@ -167,11 +172,59 @@ class TestPen:
         pen = Pen(lambda: journal, 1)
         pen.hide(["hunter2-long", "hunter2", "abc"])
         pen.log("info", "hunter2-long and hunter2 and abc", {"password": ["hunter2"]})
-        pen.progress({"message": "with hunter2", "progress": 1})
+        pen.progress({"message": pen.text("with hunter2", 100), "progress": 1})
         text = (tmp_path / "1.log").read_text()
         assert "hunter2" not in text
         assert "abc" in text, "too short to hide without hiding half of every line"
         pen.close()
+
+    def test_a_secret_is_found_however_it_is_written(self) -> None:
+        for secret in ("p@ss/w'o\"rd", "back\\\\slash", "two words & more", "пароль-\U0001f511", "one\ttab<\x80>"):
+            pen = Pen(lambda: Journal(Path("never-written")), 1)
+            pen.hide([secret])
+            both = f"'\"{secret}"
+            written = [
+                secret, repr(secret), repr(both), repr({"a": [secret]}), ascii(secret), repr(secret.encode()),
+                json.dumps(secret), json.dumps(secret, ensure_ascii=False), json.dumps(json.dumps(secret)),
+                repr(json.dumps(both)), quote(secret), quote(secret, safe=""), quote_plus(secret), quote(quote(secret)),
+                quote(secret, safe="@'&").lower(), html.escape(secret),
+            ]  # fmt: skip
+            for text in written:
+                scrubbed = pen.scrub(f"before {text} after")
+                assert STARS in scrubbed, text
+                assert re.fullmatch(r"""before [\[\]'"{}a: b\\*]*\*{8}['"\]}\\]* after""", scrubbed), (text, scrubbed)
+
+    def test_a_secret_of_many_lines_is_found_line_by_line_and_with_its_ends_written_out(self, tmp_path: Path) -> None:
+        journal = Journal(tmp_path / "1.log")
+        pen = Pen(lambda: journal, 1)
+        key = "-----BEGIN KEY-----\nMIIEvQIBADANBg\n}\nkqhkiG9w0BAQEF\n-----END KEY-----\n"
+        pen.hide([key])
+        pen.lines(key.splitlines())
+        pen.log("info", f"{key!r} and {json.dumps(key)} in {quote(key)}", {key: key, "error": ValueError(key)})
+        text = (tmp_path / "1.log").read_text()
+        assert "MIIE" not in text
+        assert "kqhk" not in text
+        assert '"m":"}"' in text, "too short"
+        pen.close()
+
+    def test_a_text_is_cut_when_its_secrets_are_out(self) -> None:
+        pen = Pen(lambda: Journal(Path("never-written")), 1)
+        pen.hide(["0123456789"])
+        assert pen.text("x" * 10 + "0123456789", 15) == "x" * 10 + "****…"
+
+    def test_more_may_be_hidden_later_and_is_told_once(self) -> None:
+        pen, told = Pen(lambda: Journal(Path("never-written")), 1), []
+        pen.told = told.append
+        pen.hide(["first-one"])
+        pen.hide(["second-one", "first-one"])
+        pen.hide(["second-one"])
+        assert pen.scrub("first-one, second-one") == f"{STARS}, {STARS}"
+        assert told == [["first-one"], ["first-one", "second-one"]]
+
+    def test_a_secret_of_backslashes_takes_no_time(self) -> None:
+        pen = Pen(lambda: Journal(Path("never-written")), 1)
+        pen.hide(["\\" * 30 + "x"])
+        assert pen.scrub("\\" * 20_000) == "\\" * 20_000
 
     def test_a_journal_that_cannot_be_written_costs_lines_and_says_so(self, tmp_path: Path) -> None:
         (tmp_path / "folder").write_text("a file where a folder should be")

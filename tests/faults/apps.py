@@ -8,18 +8,22 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
+import logging
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
+from pydantic import BaseModel, SecretStr
 
 from stask_web import AccessPolicy, BaseWorker, STask, TaskFailed, TaskInterrupt
 
@@ -168,13 +172,42 @@ class Faulty(BaseWorker):
         os.wait()
 
     def task_print(self, task: Any, options: Any) -> None:
-        import logging
-
         print("from print")
         os.write(2, b"from fd 2\n")
         logging.getLogger("shop").info("from %s", "logging")
         subprocess.run(["echo", "from a child"], check=True)
         print("without end", end="")
+
+    def task_loggers(self, task: Any, options: Any) -> None:
+        """Log by every kind of logger, each line once."""
+        separate, own, level, quiet, plain = (
+            logging.getLogger(f"faulty.{name}") for name in ("separate", "own", "level", "quiet", "plain")
+        )
+        separate.propagate = False
+        separate.info("by one that does not propagate")
+        if not own.handlers:
+            own.addHandler(logging.StreamHandler(sys.stderr))
+        own.warning("by one with a handler")
+        level.setLevel(logging.DEBUG)
+        level.debug("UNSEEN")
+        level.info("by one with a level")
+        quiet.setLevel(logging.ERROR)
+        quiet.warning("UNSEEN")
+        plain.info("by a plain one")
+        logging.info("by the root")
+        current_app.logger.info("by the app's")
+        current_app.logger.error("by the app's error")
+        warnings.simplefilter("default")
+        warnings.warn("by a warning", stacklevel=1)
+        logging.captureWarnings(True)
+        warnings.warn("by a captured warning", stacklevel=1)
+        logging.captureWarnings(False)
+        thread = threading.Thread(target=plain.info, args=("by a thread",))
+        thread.start()
+        thread.join()
+        print("by print")
+        logging.getLogger().setLevel(logging.CRITICAL)
+        logging.disable(logging.ERROR)
 
     def task_endless(self, task: Any, options: Any) -> None:
         """Print for ever, as fast as it goes."""
@@ -230,6 +263,52 @@ class Faulty(BaseWorker):
         yield 1
 
 
+class KeeperOptions(BaseModel):
+    """One secret that is given, one that has a default."""
+
+    token: SecretStr
+    spare: SecretStr = SecretStr("spare-7rt/5")
+    how: str = "say"
+    notes: str = ""
+
+
+class KeeperSettings(BaseModel):
+    """The same of settings."""
+
+    api_key: SecretStr = SecretStr("unset-key-55")
+    other: SecretStr = SecretStr("other-key-66")
+
+
+class Keeper(BaseWorker):
+    """Tells all of its secrets."""
+
+    identifier = "keeper"
+    title = "Keeper"
+    Settings = KeeperSettings
+
+    def task_tell(self, task: Any, options: KeeperOptions) -> None:
+        secrets = [options.token, options.spare, self.config.api_key, self.config.other]
+        stored = self.services.stored_config("faulty").get("found")
+        texts = [secret.get_secret_value() for secret in (*secrets, *([stored] if stored else []))]
+        said = f"{texts} {' '.join(texts)} {json.dumps(texts)}"
+        print(said, flush=True)
+        self.log(task, "info", said, {"texts": ValueError(said), said: 1})
+        self.push_progress(task, processed=1, total=2, message=said)
+        if options.how == "wait":
+            note(options.model_dump(), "started")
+            while not (Path(options.notes) / "enough").exists():
+                time.sleep(0.02)
+        if options.how == "die":
+            self.set_config("api_key", SecretStr("renewed-key-8"))
+            os.write(2, f"{said} renewed-key-8\nthe end\n".encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+        if options.how == "raise":
+            raise KeyError(said)
+        if options.how == "fail":
+            raise TaskFailed(said)
+        self.mark_finished(task, message=said)
+
+
 class Unspeakable(Exception):
     """Its text cannot be had."""
 
@@ -251,13 +330,14 @@ def make_app(folder: Path, **config: Any) -> Flask:
     db.init_app(app)
     STask(app, db=db, access=lambda user, permission, target: True)
     app.extensions["stask_state"].registry.add(Faulty)
+    app.extensions["stask_state"].registry.add(Keeper)
     return app
 
 
 if __name__ == "__main__":
-    import logging
-
     from stask_web.engines.supervisor import Supervisor
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    raise SystemExit(Supervisor(make_app(Path(sys.argv[1])), concurrency=int(sys.argv[2])).run())
+    app = make_app(Path(sys.argv[1]))
+    logging.basicConfig(level=app.config.get("LOG_LEVEL", logging.INFO), format="%(asctime)s %(message)s")
+    logging.disable(app.config.get("LOG_DISABLE", logging.NOTSET))
+    raise SystemExit(Supervisor(app, concurrency=int(sys.argv[2])).run())
