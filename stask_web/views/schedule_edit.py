@@ -272,7 +272,7 @@ def _form_of(state: State, row: ScheduleRow) -> ScheduleForm:
         secrets = {}
     for item in form.options.fields:
         if item.kind == "secret" and item.name in secrets:
-            item.spec = replace(item.spec, required=False)
+            item.spec = replace(item.spec, required=False, has_default=True)
             item.note = tr("It is set. Enter a new one to replace it.")
     form.when = When.of(old.rule, old.timezone)
     form.old, form.title, form.priority, form.enabled = row, old.title, old.priority or "", old.enabled

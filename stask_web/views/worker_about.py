@@ -17,7 +17,8 @@ from flask.typing import ResponseReturnValue
 from ..discovery import GROUP, class_name
 from ..fields import Field
 from ..formatting import action_specs_of
-from ..formfields import FILE_KINDS, shown_text
+from ..controls import shown_text
+from ..formfields import FILE_KINDS
 from ..language import mark, tr
 from ..models import WorkerRecord
 from ..numbers import number
