@@ -35,7 +35,7 @@ def _wanted(item: Field | None, value: Any) -> str | float:
 
 
 def values_of(item: Field, text: Any) -> list[str]:
-    """What a field holds, as texts: a flag is "true" or "false", nothing is "". What a file or a secret is, is not told."""
+    """What a field holds, as texts: a flag is "true" or "false", nothing is ""; of a file or a secret nothing is told."""
     if item.kind in ("file", "files", "secret"):
         return [""]
     if isinstance(text, list):

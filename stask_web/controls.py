@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from .fields import Field, text_of
-from .language import reader
+from .language import reader, tr
+from .sentences import sentence
 from .typed import is_secret
 
 LIST_KINDS = ("multiselect", "files")
@@ -182,6 +183,40 @@ def _plain(value: Any) -> Any:
 
 # -- what is sent back
 
+#: How deep what is sent may be nested: what is checked, stored and shown again step by step must not run out of stack.
+DEEPEST = 100
+
+
+def from_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    :raises ValueError: with a sentence on why it cannot be taken.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(sentence("recursion_depth_exceeded")) from None
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise ValueError(tr("This is not valid JSON. Look at line %(line)s.", line=line)) from None
+    if wrong := flaw_of(value):
+        raise ValueError(wrong)
+    return value
+
+
+def flaw_of(value: Any) -> str:
+    """Why a value of JSON cannot be taken, as a sentence; "" when it can."""
+    left = [(value, 1)]
+    while left:
+        part, depth = left.pop()
+        if depth > DEEPEST:
+            return sentence("recursion_depth_exceeded")
+        if isinstance(part, str) and any("\ud800" <= sign <= "\udfff" for sign in part):
+            return sentence("string_unicode")  # half of a sign: no database or page holds it
+        inner = [*part.keys(), *part.values()] if isinstance(part, dict) else part if isinstance(part, list) else []
+        left += [(each, depth + 1) for each in inner]
+    return ""
+
 
 def read_exact(item: Field, text: Any, zone: str | None, exact: str) -> tuple[bool, Any]:
     """The whole value that stood beside a control, if the control still shows it.
@@ -189,9 +224,9 @@ def read_exact(item: Field, text: Any, zone: str | None, exact: str) -> tuple[bo
     :returns: whether it does, and the value.
     """
     try:
-        value = json.loads(exact) if exact else None
+        value = from_json(exact) if exact else None
         known = shown(item, value, zone) if exact else None
-    except (ValueError, OverflowError, RecursionError):
+    except (ValueError, OverflowError):
         return False, None
     if known is None or not _same(known.text, text) or known.zone != zone:
         return False, None

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from .conditions import Condition
-from .controls import EXACT, LIST_KINDS, WHOLE_TEXT, ZONE_OF, shown, step_of
+from .controls import EXACT, ZONE_OF, shown, step_of
 from .errors import STaskError
 from .language import mark, tr, trn
 from .numbers import human_size, number

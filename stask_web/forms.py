@@ -7,7 +7,6 @@ never shown again, a file stays as the token of its upload.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from .conditions import asked, condition_of, values_of
-from .controls import EXACT, LIST_KINDS, WHOLE_TEXT, ZONE_OF, is_default, number_of, read_exact, with_zone
+from .controls import EXACT, LIST_KINDS, WHOLE_TEXT, ZONE_OF, from_json, is_default, number_of, read_exact, with_zone
 from .errors import UploadRefused
 from .fields import inside, text_of
 from .formfields import FILE_KINDS, FormField, Preview, preview_of
@@ -247,9 +246,9 @@ class LaunchForm:
                 values[item.name] = ""
         elif item.kind == "json":
             try:
-                values[item.name] = json.loads(text)
+                values[item.name] = from_json(text)
             except ValueError as error:
-                item.error = tr("This is not valid JSON. Look at line %(line)s.", line=getattr(error, "lineno", 1))
+                item.error = str(error)
             item.error = item.error or self._path_error(item)
         else:
             values[item.name] = self._meant(item, text)

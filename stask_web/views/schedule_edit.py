@@ -242,7 +242,7 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
 def _priority(value: Any) -> str | None:
     if value in (None, ""):
         return None
-    if value not in PRIORITIES:
+    if not isinstance(value, str) or value not in PRIORITIES:
         raise InvalidOptions({"priority": tr("Choose a priority: high, normal or low.")})
     return str(value)
 
