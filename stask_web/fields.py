@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, is_dataclass
 from datetime import date, datetime, time
@@ -14,6 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from .language import tr
 from .text import clean
 from .typed import is_model_class, is_secret_class
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:  # loaded by whoever has a model, see :mod:`stask_web.typed`
     from pydantic import GetCoreSchemaHandler
     from pydantic.fields import FieldInfo
     from pydantic_core import CoreSchema
+
+log = logging.getLogger(__name__)
 
 _PosixPath = type(Path())
 Choice = tuple[str, str]
@@ -115,6 +121,10 @@ class Field:
     :param attrs: HTML constraints: min, max, step, minlength, maxlength, pattern, placeholder.
     :param group: the heading under which it stands together with its neighbours.
     :param show_if: it is asked for only while each of these fields has one of these values.
+    :param nullable: it may be None, which is what an empty one says.
+    :param has_default: the model has a value for who says nothing of it.
+    :param fresh: that value is made anew each time.
+    :param aware: a moment that must be told with its time zone.
     """
 
     name: str
@@ -126,7 +136,11 @@ class Field:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     accept: tuple[str, ...] = ()
     group: str = ""
-    show_if: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    show_if: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    nullable: bool = False
+    has_default: bool = False
+    fresh: bool = False
+    aware: bool = False
     _choices: Callable[[Mapping[str, Any] | None], list[Choice]] | None = None
 
     def choices(self, values: Mapping[str, Any] | None = None) -> list[Choice]:
@@ -145,16 +159,13 @@ def make_field(name: str, info: FieldInfo) -> Field:
 
     ``json_schema_extra`` may say its ``kind``, ``group``, ``placeholder`` and ``show_if``.
     """
-    from pydantic_core import PydanticUndefined
-
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     annotation, optional = without_none(info.annotation)
+    nullable = optional or (get_origin(annotation) is Literal and None in get_args(annotation))
     metadata = marks_of(info)
     upload, source = first_mark(metadata, Upload), first_mark(metadata, Choices)
-    kind = str(extra.get("kind") or _kind(annotation, metadata, upload, source))
-    default = None if info.default is PydanticUndefined else info.default
-    if info.default_factory is not None:
-        default = info.get_default(call_default_factory=True, validated_data={})
+    kind = str(extra.get("kind") or _kind(annotation, metadata, upload, source, nullable=nullable))
+    default, fresh = _default(name, info)
     attrs = _constraints(metadata, kind, annotation)
     if extra.get("placeholder"):
         attrs["placeholder"] = str(extra["placeholder"])
@@ -163,38 +174,65 @@ def make_field(name: str, info: FieldInfo) -> Field:
         kind=kind,
         label=clean(info.title or name.replace("_", " ").capitalize()),
         help=clean(info.description or ""),
-        required=info.is_required() and not optional and kind != "checkbox",
-        default=default.value if isinstance(default, Enum) else default,
+        required=info.is_required() and not nullable and kind != "checkbox",
+        default=default,
         attrs=attrs,
         accept=upload.extensions if upload else (),
         group=clean(extra.get("group") or ""),
         show_if=_conditions(extra.get("show_if")),
+        nullable=nullable,
+        has_default=not info.is_required(),
+        fresh=fresh,
+        aware=getattr(annotation, "__name__", "") == "AwareDatetime",
         _choices=source or _fixed_choices(annotation),
     )
 
 
-def _conditions(given: Any) -> dict[str, tuple[str, ...]]:
-    """``{"format": ["csv", "tsv"], "urgent": True}`` as texts, as a form has them."""
-    found = {}
+def _default(name: str, info: FieldInfo) -> tuple[Any, bool]:
+    """What the model takes for who says nothing, and whether it was made for this once.
+
+    It is None for no default, and for one that cannot be told beforehand.
+    """
+    if info.is_required():
+        return None, False
+    try:
+        default = info.get_default(call_default_factory=True, validated_data={})
+    except Exception:  # it wants other values, or is broken: who sends nothing will know
+        log.debug("The default of the field %r is not known before the others are.", name, exc_info=True)
+        return None, False
+    return (default.value if isinstance(default, Enum) else default), info.default_factory is not None
+
+
+def _conditions(given: Any) -> dict[str, tuple[Any, ...]]:
+    """``{"format": ["csv", "tsv"], "urgent": True}``, each with all its values."""
+    found: dict[str, tuple[Any, ...]] = {}
     for name, wanted in (given or {}).items():
-        values = wanted if isinstance(wanted, list | tuple | set) else [wanted]
-        found[str(name)] = tuple(text_of(value) for value in values)
+        many = isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes | type)
+        found[str(name)] = tuple(wanted) if many else (wanted,)
     return found
 
 
 def text_of(value: Any) -> str:
-    """A value as a condition compares it: a flag is "true" or "false"."""
+    """A value as a form and its choices have it: a flag is "true" or "false", a member of an Enum its value."""
     value = value.value if isinstance(value, Enum) else value
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "checkbox"), (int, "number"), (float, "number"), (Decimal, "decimal"), (datetime, "datetime"),
-    (date, "date"), (time, "time"), (dict, "json"),
+    (date, "date"), (time, "time"), (Mapping, "json"), (list, "json"), (tuple, "json"), (AbstractSet, "json"),
+    (deque, "json"),
 )  # fmt: skip
+#: Types of pydantic that are no classes of what they mean.
+_NAMES = {
+    "EmailStr": "email", "AwareDatetime": "datetime", "NaiveDatetime": "datetime", "PastDatetime": "datetime",
+    "FutureDatetime": "datetime", "PastDate": "date", "FutureDate": "date",
+}  # fmt: skip
 
 
-def _kind(annotation: Any, metadata: Sequence[Any], upload: Upload | None, source: Choices | None) -> str:
+def _kind(
+    annotation: Any, metadata: Sequence[Any], upload: Upload | None, source: Choices | None, *, nullable: bool
+) -> str:
     from annotated_types import MaxLen
 
     origin = get_origin(annotation)
@@ -202,21 +240,20 @@ def _kind(annotation: Any, metadata: Sequence[Any], upload: Upload | None, sourc
     if upload:
         return "files" if many else "file"
     if many:
-        inner = without_none((get_args(annotation) or (str,))[0])[0]
-        return "multiselect" if source or _fixed_choices(inner) else "json"
+        return "multiselect" if source or _fixed_choices(annotation) else "json"
+    if annotation is bool:
+        return "select" if nullable or source else "checkbox"  # a box knows no third state
     if source or _fixed_choices(annotation):
         return "select"
     name = getattr(annotation, "__name__", "")
-    if name == "EmailStr":
-        return "email"
-    if name.endswith("Url"):
-        return "url"
+    if name in _NAMES or name.endswith("Url"):
+        return _NAMES.get(name, "url")
     for cls, kind in _KINDS:
-        if (isinstance(annotation, type) and issubclass(annotation, cls)) or origin is cls:
+        if isinstance(part := origin or annotation, type) and issubclass(part, cls):
             return kind
     if is_secret_class(annotation):
         return "secret"
-    if is_model_class(annotation):
+    if is_model_class(annotation) or is_dataclass(annotation):
         return "json"
     longest = next((item.max_length for item in metadata if isinstance(item, MaxLen)), None)
     return "textarea" if longest is not None and longest > 255 else "text"
@@ -224,21 +261,30 @@ def _kind(annotation: Any, metadata: Sequence[Any], upload: Upload | None, sourc
 
 def _fixed_choices(annotation: Any) -> Callable[[Mapping[str, Any] | None], list[Choice]] | None:
     if get_origin(annotation) in (list, set, tuple, frozenset):
-        annotation = without_none((get_args(annotation) or (str,))[0])[0]
+        inner = get_args(annotation) or (str,)
+        if get_origin(annotation) is tuple and inner[1:] != (...,):
+            return None  # each place has a meaning of its own
+        annotation = without_none(inner[0])[0]
     if get_origin(annotation) is Literal:
-        values = get_args(annotation)
+        values = [value for value in get_args(annotation) if value is not None]
         return lambda _: _pairs(values)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
-        members = [(member.value, member.name.replace("_", " ").capitalize()) for member in annotation]
+        members = [(member, _words(member)) for member in annotation]
         return lambda _: _pairs(members)
+    if annotation is bool:
+        return lambda _: [("true", tr("Yes")), ("false", tr("No"))]
     return None
+
+
+def _words(member: Enum) -> str:
+    return member.name.replace("_", " ").capitalize()
 
 
 def _pairs(items: Iterable[Any]) -> list[Choice]:
     pairs = []
     for item in items:
         value, label = item if isinstance(item, tuple) and len(item) == 2 else (item, _label(item))
-        pairs.append((str(value), clean(label)))
+        pairs.append((text_of(value), clean(label)))
     return pairs
 
 
@@ -278,7 +324,11 @@ def label_of(name: str) -> str:
 
 
 def _label(value: Any) -> str:
-    text = str(value)
+    if isinstance(value, bool):
+        return tr("Yes") if value else tr("No")
+    if isinstance(value, Enum):
+        return _words(value)
+    text = text_of(value)
     return text.upper() if text in _CAPITALS else text.replace("_", " ").capitalize()
 
 

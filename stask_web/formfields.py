@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from enum import Enum
 from typing import Any
 
+from .conditions import Condition
+from .controls import EXACT, ZONE_OF, shown, step_of
 from .errors import STaskError
 from .language import mark, tr, trn
 from .numbers import human_size, number
@@ -16,13 +16,10 @@ from .options import Field
 from .sentences import sentence
 from .storage import Received
 from .text import clean
-from .typed import is_model
 
 #: Of an uploaded table: how many rows and columns are shown, and how many characters of a cell.
 PREVIEW_ROWS, PREVIEW_COLUMNS, PREVIEW_SIGNS = 5, 50, 500
-LIST_KINDS = ("multiselect", "files")
 FILE_KINDS = ("file", "files")
-WHOLE_TEXT = ("text", "textarea")
 
 #: kind -> sentence for what a browser cannot read as one.
 _UNREADABLE = {
@@ -51,19 +48,29 @@ class FormField:
 
     :param spec: what is known of it.
     :param text: what it shows; a list for fields with several values.
+    :param zone: of a moment that has one, see :class:`stask_web.controls.Shown`.
+    :param exact: the whole value, where the control does not hold it.
     :param note: what a person has to know of it now, e.g. that a secret must be entered anew.
     :param depends: the fields whose values decide what there is to choose.
     :param asked: whether its condition holds, so that it is asked for.
+    :param show_if: its condition, in the terms of the other fields.
     """
 
     spec: Field
     text: Any = ""
+    zone: str | None = None
+    exact: str = ""
     error: str = ""
     note: str = ""
     files: list[Received] = field(default_factory=list)
     choices: list[tuple[str, str]] = field(default_factory=list)
     depends: tuple[str, ...] = ()
     asked: bool = True
+    show_if: Condition = field(default_factory=dict)
+
+    def show(self, value: Any) -> None:
+        """Show a value."""
+        self.text, self.zone, self.exact = shown(self.spec, value)
 
     @property
     def name(self) -> str:
@@ -82,14 +89,36 @@ class FormField:
 
     @property
     def optional(self) -> bool:
-        """Whether it may stay empty: nobody must fill it in, and there is no default that is used instead."""
-        return not self.spec.required and self.kind != "checkbox" and self.spec.default in (None, "", [], {}, ())
+        """Whether it may stay empty: that says None, or there is no default that is used instead."""
+        return self.kind != "checkbox" and (self.spec.nullable or self._starts_empty)
+
+    @property
+    def _starts_empty(self) -> bool:
+        return not self.spec.required and not shown(self.spec, self.spec.default).text
 
     @property
     def more(self) -> bool:
         """Whether it stands under "More": no file, and nothing with an error, a note, a group or a condition does."""
         special = self.error or self.note or self.spec.group or self.spec.show_if or self.kind in FILE_KINDS
-        return self.optional and not special
+        return self.optional and self._starts_empty and not special
+
+    @property
+    def beside(self) -> list[tuple[str, str]]:
+        """Hidden fields with what its control does not hold."""
+        found = [] if self.zone is None else [(self.name + ZONE_OF, self.zone)]
+        return [*found, (self.name + EXACT, self.exact)] if self.exact else found
+
+    @property
+    def clock(self) -> str:
+        """Of a moment with a time zone: by whose clock it is told."""
+        if self.zone:
+            return tr("By your clock, %(zone)s", zone=self.zone)
+        return tr("By the clock of this site, %(zone)s", zone=datetime.now().astimezone().tzname())
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether it is drawn with room for several lines: one line of HTML would lose the breaks."""
+        return self.kind in ("textarea", "json") or (self.kind == "text" and "\n" in str(self.text))
 
     @property
     def html_attrs(self) -> dict[str, Any]:
@@ -99,7 +128,15 @@ class FormField:
             attrs.pop("step", None)
         elif self.kind == "number":
             attrs.setdefault("step", "any")
+        elif self.kind in ("date", "time", "datetime"):
+            attrs |= {name: self._limit(attrs[name]) for name in ("min", "max") if name in attrs}
+            if step := step_of([str(attrs.get("min", "")), str(attrs.get("max", "")), str(self.text)]):
+                attrs["step"] = step
         return attrs
+
+    def _limit(self, value: Any) -> str:
+        """The first or last moment that is taken, by the clock of its control."""
+        return str(shown(self.spec, value, self.zone).text) if isinstance(value, date | datetime | time) else str(value)
 
     @property
     def says(self) -> str:
@@ -124,7 +161,7 @@ class FormField:
     @property
     def condition(self) -> str:
         """When it is asked for, as JSON: field name -> values."""
-        return json.dumps(self.spec.show_if, ensure_ascii=False) if self.spec.show_if else ""
+        return json.dumps(self.show_if, ensure_ascii=False) if self.show_if else ""
 
     @property
     def has_choice(self) -> bool:
@@ -175,45 +212,3 @@ _DELIMITERS = {
     "\t": mark("separated by tab"),
     "|": mark("separated by bar"),
 }
-
-
-_TEXTS: tuple[tuple[type, Callable[[Any], str]], ...] = (
-    (datetime, lambda value: value.strftime("%Y-%m-%dT%H:%M")),
-    (date, lambda value: value.isoformat()),
-    (time, lambda value: value.strftime("%H:%M")),
-    (Enum, lambda value: str(value.value)),
-)
-
-
-def shown_text(item: Field, value: Any) -> Any:
-    """A value as its field shows it."""
-    if item.kind == "checkbox":
-        return value not in (None, False, "", "0", "false", "off")
-    if item.kind in LIST_KINDS:
-        values = value if isinstance(value, list | tuple | set) else [value]
-        return [] if value is None else [str(part) for part in values]
-    if value is None or item.kind in ("secret", "file"):
-        return ""
-    if item.kind == "json" and not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
-    return next((write(value) for cls, write in _TEXTS if isinstance(value, cls)), str(value))
-
-
-def _plain(value: Any) -> Any:
-    """What JSON does not know, as it does: a model as its fields, all else as its text."""
-    return value.model_dump(mode="json") if is_model(value) else str(value)
-
-
-def holds(conditions: Mapping[str, tuple[str, ...]], fields: Mapping[str, FormField]) -> bool:
-    """Whether the values of other fields are such that a field with these conditions is asked for."""
-    return all(_one_holds(fields.get(name), wanted) for name, wanted in conditions.items())
-
-
-def _one_holds(other: FormField | None, wanted: tuple[str, ...]) -> bool:
-    if other is None:
-        return True  # a condition on what is no field: better to ask than to lose it
-    if not other.asked:
-        return False
-    if isinstance(other.text, bool):
-        return str(other.text).lower() in wanted
-    return any(text in wanted for text in other.text) if isinstance(other.text, list) else other.text in wanted

@@ -7,9 +7,7 @@ never shown again, a file stays as the token of its upload.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -18,10 +16,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from werkzeug.datastructures import FileStorage, MultiDict
 
+from .conditions import asked, condition_of, values_of
+from .controls import EXACT, LIST_KINDS, WHOLE_TEXT, ZONE_OF, from_json, is_default, number_of, read_exact, with_zone
 from .encoding import plain
 from .errors import UploadRefused
-from .fields import inside
-from .formfields import FILE_KINDS, LIST_KINDS, WHOLE_TEXT, FormField, Preview, holds, preview_of, shown_text
+from .fields import inside, text_of
+from .formfields import FILE_KINDS, FormField, Preview, preview_of
 from .language import reader, tr
 from .models import Task
 from .options import ActionSpec, Upload, UploadedPath
@@ -54,9 +54,13 @@ class LaunchForm:
         self.spec = spec
         fields = spec.fields()
         names = [item.name for item in fields]
+        known = {item.name: item for item in fields}
         self.fields = [
-            FormField(item, shown_text(item, item.default), depends=item.depends_on(names)) for item in fields
+            FormField(item, depends=item.depends_on(names), show_if=condition_of(item.show_if, known))
+            for item in fields
         ]
+        for item in self.fields:
+            item.show(item.spec.default)
         self.error = ""
         self.start_error = ""
         self.priority = spec.priority
@@ -78,13 +82,16 @@ class LaunchForm:
             if item.kind in FILE_KINDS:
                 item.files = self._known_files(item, value if isinstance(value, list) else [value])
             else:
-                item.text = shown_text(item.spec, value)
+                item.show(value)
         self.look_at_conditions()
 
     def fill_query(self, query: MultiDict[str, str]) -> None:
         """Show what the address says: ``?format=csv``."""
         texts = {item.name: query.getlist(item.name) for item in self.fields if item.name in query}
         self.fill({name: values if len(values) > 1 else values[0] for name, values in texts.items()})
+        for item in self.fields:
+            if item.kind == "json" and item.name in texts:
+                item.text = texts[item.name][-1]
 
     def recall(self, task: Task) -> None:
         """Show what an older task was started with, and say at their fields what has to be given anew."""
@@ -101,10 +108,10 @@ class LaunchForm:
 
     def look_at_conditions(self) -> None:
         """Work out which fields are asked for, now that the others have their values."""
-        known = {item.name: item for item in self.fields}
-        for _ in self.fields:  # a condition may hang on a field that has one itself
-            for item in self.fields:
-                item.asked = holds(item.spec.show_if, known)
+        conditions = {item.name: item.show_if for item in self.fields if item.show_if}
+        found = asked(conditions, {item.name: values_of(item.spec, item.text) for item in self.fields})
+        for item in self.fields:
+            item.asked = item.name in found
 
     @property
     def sections(self) -> list[tuple[str, list[FormField]]]:
@@ -186,48 +193,84 @@ class LaunchForm:
         known = {item.name: item for item in self.fields}
         loose = []
         for name, text in errors.items():
-            if name in known:
+            if name in known and known[name].asked:
                 known[name].error = known[name].error or text
             else:
-                loose.append(f"{name}: {text}" if name else text)
+                label = known[name].spec.label if name in known else name
+                loose.append(f"{label}: {text}" if name else text)
         self.error = " ".join(loose)
 
     def _forget_what_is_not_asked(self, values: dict[str, Any]) -> None:
-        """A field whose condition does not hold has no value: its default counts, whatever was sent."""
+        """A field whose condition does not hold has no value: its default or None counts, whatever was sent."""
         self.look_at_conditions()
         for item in self.fields:
             if not item.asked:
                 values.pop(item.name, None)
                 item.error = ""
+                if item.spec.nullable and not item.spec.has_default:
+                    values[item.name] = None
 
     def _read_text(self, item: FormField, form: MultiDict[str, str], values: dict[str, Any]) -> None:
         sent = form.getlist(item.name)
+        item.zone, item.exact = form.get(item.name + ZONE_OF), form.get(item.name + EXACT, "")
         if item.kind == "checkbox":
             item.text = bool(sent) and sent[-1] not in ("", "0", "false", "off")
             values[item.name] = item.text
         elif item.kind in LIST_KINDS:
             item.text = [text for text in sent if text]
-            values[item.name] = [self._choice(item, text) for text in item.text]
+            self._read_several(item, values)
         elif sent:
-            text = sent[-1]
+            text = _lines(sent[-1])
             item.text = "" if item.kind == "secret" else text
             self._read_one(item, text.strip() if item.kind not in (*WHOLE_TEXT, "secret") else text, values)
 
+    def _read_several(self, item: FormField, values: dict[str, Any]) -> None:
+        if self._take_default(item, item.text, values):
+            return
+        known, exact = read_exact(item.spec, item.text, item.zone, item.exact)
+        if known:
+            item.text = [str(text) for text in exact]  # in their order
+        empty = item.spec.nullable and not item.text
+        values[item.name] = None if empty else [self._choice(item, text) for text in item.text]
+
     def _read_one(self, item: FormField, text: str, values: dict[str, Any]) -> None:
-        if not text:
-            if item.kind in WHOLE_TEXT and not item.spec.required and item.spec.default is not None:
+        if self._take_default(item, text, values):
+            return
+        known, exact = read_exact(item.spec, text, item.zone, item.exact)
+        if known and item.kind != "secret":
+            values[item.name] = exact
+            item.error = self._path_error(item)
+        elif not text:
+            if item.spec.nullable:
+                values[item.name] = None
+            elif item.kind in WHOLE_TEXT and not item.spec.required:
                 values[item.name] = ""
-            return
-        if item.kind == "json":
+        elif item.kind == "json":
             try:
-                values[item.name] = json.loads(text)
+                values[item.name] = from_json(text)
             except ValueError as error:
-                item.error = tr("This is not valid JSON. Look at line %(line)s.", line=getattr(error, "lineno", 1))
+                item.error = str(error)
             item.error = item.error or self._path_error(item)
-            return
-        if item.kind == "decimal":
-            text = _with_point(text)
-        values[item.name] = self._choice(item, text) if item.kind in ("select", "radio") else text
+        else:
+            values[item.name] = self._meant(item, text)
+
+    def _take_default(self, item: FormField, text: Any, values: dict[str, Any]) -> bool:
+        """What is sent back as it was shown means the default itself, whatever its type."""
+        if not is_default(item.spec, text, item.zone, item.exact):
+            return False
+        if item.spec.fresh:  # made once more it could be another one
+            values[item.name] = item.spec.default
+        return True
+
+    def _meant(self, item: FormField, text: str) -> Any:
+        """The value that a text of a control means."""
+        if item.kind in ("select", "radio"):
+            return self._choice(item, text)
+        try:
+            return with_zone(item.spec, number_of(text) if item.kind == "decimal" else text, item.zone)
+        except (ValueError, OverflowError):
+            item.error = sentence("timezone_offset")
+            return text
 
     def _path_error(self, item: FormField) -> str:
         """A model inside a field may hold a file; from a browser that could name any file of this machine."""
@@ -313,14 +356,14 @@ def _lost_files(item: FormField, given: Any) -> list[str]:
     return [name for name in names if name not in {file.name for file in item.files}]
 
 
-def _with_point(text: str) -> str:
-    """A decimal comma as a point. Three digits after it may as well be thousands: that is left, and asked about."""
-    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d+,(?:\d{1,2}|\d{4,})", text) else text
+def _lines(text: str) -> str:
+    """A text with the line breaks that Python knows: browsers send those of the network."""
+    return text.replace("\r\n", "\n")
 
 
 def literal_of(annotation: Any, text: str) -> Any:
     """The value that a Literal or Enum in an annotation means by a text; the text itself when there is none."""
-    return next((value for value in _literals(annotation) if str(value) == text), text)
+    return next((value for value in _literals(annotation) if text_of(value) == text), text)
 
 
 def _literals(annotation: Any) -> list[Any]:

@@ -11,7 +11,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOptions
-from .fields import Choices, DryRun, Field, Upload, UploadedPath, first_mark, make_field, marks_of, without_none
+from .fields import (
+    Choices,
+    DryRun,
+    Field,
+    Upload,
+    UploadedPath,
+    first_mark,
+    make_field,
+    marks_of,
+    text_of,
+    without_none,
+)
 from .sentences import AUTHORS_OWN, SENTENCES, sentence
 from .text import clean
 from .typed import is_model, is_model_class, is_secret_class
@@ -233,7 +244,7 @@ def _check_choices(model: type[BaseModel], options: BaseModel) -> None:
             continue
         allowed = {choice for choice, _ in source(options.model_dump())}
         chosen = value if isinstance(value, list | tuple | set | frozenset) else [value]
-        if any(str(item) not in allowed for item in chosen):
+        if any(text_of(item) not in allowed for item in chosen):
             errors[name] = sentence("choice")
     if errors:
         raise InvalidOptions(errors)

@@ -16,10 +16,11 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, create_model
 from werkzeug.datastructures import MultiDict
 
+from .controls import shown_text
 from .encoding import dump
 from .errors import InvalidOptions
 from .fields import Field
-from .formfields import FormField, shown_text
+from .formfields import FormField
 from .forms import LaunchForm, literal_of
 from .knobs import MISSING, Knob, get, knobs_of_model, knobs_of_values, put, remove
 from .language import tr
@@ -232,10 +233,11 @@ class SettingsForm(LaunchForm):
         """The field as it is shown: a secret that is set need not be given again."""
         is_kept = knob.field.kind == "secret" and self.is_set(knob.name)
         value = self._code_value(knob.name)
-        default = None if value is MISSING or knob.field.kind == "secret" else value
-        return knob._replace(
-            field=replace(knob.field, default=default, required=knob.field.required and not is_kept and default is None)
-        )
+        is_secret = knob.field.kind == "secret"
+        default = None if value is MISSING or is_secret else value
+        required = knob.field.required and not is_kept and default is None
+        known = is_secret or value is not MISSING
+        return knob._replace(field=replace(knob.field, default=default, required=required, has_default=known))
 
     def _describe(self, item: FormField) -> dict[str, Any]:
         secret = item.kind == "secret"

@@ -7,8 +7,10 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from ..errors import TablesMissing
+from ..controls import flaw_of
+from ..errors import InvalidOptions, TablesMissing
 from ..language import tr
+from ..sentences import sentence
 from ..state import current_state
 from .errors import BadToken, message_page
 from .visitor import ask_visitor, wants_json
@@ -31,6 +33,7 @@ def register(bp: Blueprint) -> None:
     bp.before_request(_check_user)
     bp.before_request(_check_token)
     bp.before_request(_check_form)
+    bp.before_request(_check_json)
     bp.after_request(_protect)
 
 
@@ -46,6 +49,17 @@ def _check_address() -> None:
     if "\0" in request.path:
         abort(404)
     request.args = _without_nul(request.args)
+
+
+def _check_json() -> None:
+    """What is nested deeper than anything of ours, or holds half a sign, is refused before anybody looks into it."""
+    if request.method in _UNSAFE and request.is_json:
+        try:
+            wrong = flaw_of(request.get_json(silent=True))
+        except RecursionError:
+            wrong = sentence("recursion_depth_exceeded")
+        if wrong:
+            raise InvalidOptions({"": wrong})
 
 
 def _check_form() -> None:

@@ -113,4 +113,5 @@ def _hidden(form: LaunchForm) -> Iterator[tuple[str, str]]:
             yield (item.name, "1" if item.text else "0")
         elif item.kind != "secret":
             yield from ((item.name, text) for text in (item.text if isinstance(item.text, list) else [item.text]))
+            yield from item.beside
     yield from ((PRIORITY, form.priority), (START_AT, form.start_at), (ZONE, form.zone))

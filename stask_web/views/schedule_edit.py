@@ -244,7 +244,7 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
 def _priority(value: Any) -> str | None:
     if value in (None, ""):
         return None
-    if value not in PRIORITIES:
+    if not isinstance(value, str) or value not in PRIORITIES:
         raise InvalidOptions({"priority": tr("Choose a priority: high, normal or low.")})
     return str(value)
 
@@ -274,7 +274,7 @@ def _form_of(state: State, row: ScheduleRow) -> ScheduleForm:
         secrets = {}
     for item in form.options.fields:
         if item.kind == "secret" and item.name in secrets:
-            item.spec = replace(item.spec, required=False)
+            item.spec = replace(item.spec, required=False, has_default=True)
             item.note = tr("It is set. Enter a new one to replace it.")
     form.when = When.of(old.rule, old.timezone)
     form.old, form.title, form.priority, form.enabled = row, old.title, old.priority or "", old.enabled

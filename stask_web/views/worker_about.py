@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..controls import shown_text
 from ..discovery import GROUP, class_name
 from ..fields import Field
 from ..formatting import action_specs_of
-from ..formfields import FILE_KINDS, shown_text
+from ..formfields import FILE_KINDS
 from ..language import mark, tr
 from ..models import WorkerRecord
 from ..numbers import number

@@ -96,7 +96,7 @@ def _reset_words(form: SettingsForm, name: str) -> str:
 
 
 def _known(form: SettingsForm, names: Any) -> list[str]:
-    if not isinstance(names, list) or any(name not in form.knobs for name in names):
+    if not isinstance(names, list) or any(not isinstance(name, str) or name not in form.knobs for name in names):
         raise InvalidOptions({RESET: tr("There is no such setting.")})
     return names
 
@@ -121,9 +121,10 @@ def _undo(record: WorkerRecord, form: SettingsForm, sealed: str) -> ResponseRetu
         found = current_state().vault.open(sealed.encode("ascii", "replace"))
     except STaskError:
         abort(400)
-    if found.get("identifier") != record.identifier:
+    old = found.get("values")
+    if found.get("identifier") != record.identifier or not isinstance(old, Mapping):  # sealed by us, but no undo
         abort(400)
-    values = {name: value for name, value in found["values"].items() if name in form.knobs}
+    values = {name: value for name, value in old.items() if name in form.knobs}
     try:
         changed = form.change(values)
     except InvalidOptions as wrong:

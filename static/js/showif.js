@@ -2,6 +2,7 @@
 // it is neither checked nor sent; the server looks at the same conditions again.
 
 import { hear } from "./bus.js";
+import { asked } from "./conditions.js";
 import { all, on } from "./dom.js";
 
 export function start() {
@@ -17,29 +18,31 @@ function lookAtAll(within) {
 }
 
 function look(form) {
-  const fields = all("[data-show-if]", form).map((wrapper) => [wrapper, JSON.parse(wrapper.dataset.showIf)]);
-  // A condition may hang on a field that has one itself.
-  for (let round = 0; round < fields.length; round += 1) {
-    for (const [wrapper, wanted] of fields) {
-      const asked = Object.entries(wanted).every(([name, values]) => valuesOf(form, name).some((value) => values.includes(value)));
-      show(wrapper, asked);
-    }
+  const wrappers = all("[data-field-name]", form);
+  const conditions = new Map();
+  const values = new Map();
+  for (const wrapper of wrappers) {
+    values.set(wrapper.dataset.fieldName, valuesOf(wrapper));
+    if (wrapper.dataset.showIf) conditions.set(wrapper.dataset.fieldName, JSON.parse(wrapper.dataset.showIf));
   }
+  const found = asked(conditions, values);
+  wrappers.filter((wrapper) => wrapper.dataset.showIf).forEach((wrapper) => show(wrapper, found.has(wrapper.dataset.fieldName)));
 }
 
-function show(wrapper, asked) {
-  wrapper.toggleAttribute("data-off", !asked);
-  for (const control of all("input, select, textarea", wrapper)) control.disabled = !asked;
+function show(wrapper, isAsked) {
+  wrapper.toggleAttribute("data-off", !isAsked);
+  for (const control of all("input, select, textarea", wrapper)) control.disabled = !isAsked;
 }
 
-/** What a field has chosen, as texts: a single box is "true" or "false". */
-function valuesOf(form, name) {
-  const controls = [...form.elements].filter((control) => control.name === name);
-  if (!controls.length) return [""];
-  if (controls[0].closest("[data-off]")) return [];
-  if (controls.length === 1 && controls[0].type === "checkbox") return [String(controls[0].checked)];
-  return controls.flatMap((control) => {
+/** What a field holds, as texts: of a file or a secret nothing is told. */
+function valuesOf(wrapper) {
+  const { fieldName, kind } = wrapper.dataset;
+  const controls = all("input, select, textarea", wrapper).filter((control) => control.name === fieldName);
+  if (kind === "checkbox") return [String(controls[0].checked)];
+  if (["file", "files", "secret"].includes(kind)) return [""];
+  const texts = controls.flatMap((control) => {
     if (control.type === "radio" || control.type === "checkbox") return control.checked ? [control.value] : [];
     return control.multiple ? [...control.selectedOptions].map((option) => option.value) : [control.value];
   });
+  return texts.length ? texts.map((text) => text.trim()) : [""];
 }

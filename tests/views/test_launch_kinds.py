@@ -286,6 +286,50 @@ def test_what_is_not_asked_is_neither_checked_nor_kept(site: Site, kinds: FlaskC
     assert answer.get_json()["errors"].keys() == {"depth", "reason"}
 
 
+class ShownOptions(BaseModel):
+    """Conditions by numbers, by several and by what is left empty."""
+
+    count: float = Field(1, title="Count")
+    tags: list[Literal["new", "sale"]] = Field(default_factory=list, title="Tags")
+    flag: bool | None = Field(None, title="Flag")
+    many: str = Field("-", json_schema_extra={"show_if": {"count": [2, "3"]}})
+    sale: int | None = Field(json_schema_extra={"show_if": {"tags": "sale"}})
+    yes: str = Field("-", json_schema_extra={"show_if": {"flag": True}})
+    plain: str = Field("-", json_schema_extra={"show_if": {"tags": ""}})
+    lost: str = Field(title="Lost", json_schema_extra={"show_if": {"tags": "new"}})
+
+
+class ShownWorker(BaseWorker):
+    identifier, title = "shown", "Shown"
+
+    def task_go(self, task: Any, options: ShownOptions) -> None: ...
+
+
+def test_what_is_asked_for_depends_on_numbers_on_several_and_on_nothing(site: Site) -> None:
+    site.add(ShownWorker)
+    client, address = site.client("operator"), "/stask/workers/shown/run/go"
+    sent = {"many": "m", "sale": "5", "yes": "y", "plain": "p", "lost": "l"}
+
+    def launched(data: dict[str, Any]) -> Any:
+        answer = client.post(address, data=data, headers=JSON)
+        assert answer.status_code == 201, answer.get_json()
+        return next(task.meta for task in site.all() if task.id == answer.get_json()["id"])
+
+    all_shown = {**sent, "tags": ["new", "sale"], "count": "3.0", "flag": "true"}
+    meta = launched(all_shown)
+    assert (meta["many"], meta["sale"], meta["yes"], meta["plain"]) == ("m", 5, "y", "-")
+    meta = launched({**sent, "tags": "new"})
+    assert (meta["many"], meta["sale"], meta["yes"], meta["plain"]) == ("-", None, "-", "-")
+
+
+def test_what_is_wrong_with_a_field_that_nobody_sees_is_said_on_top(site: Site) -> None:
+    site.add(ShownWorker)
+    client, address = site.client("operator"), "/stask/workers/shown/run/go"
+    answer = client.post(address, data={"lost": "l"}, headers=JSON)
+    assert answer.status_code == 422
+    assert answer.get_json() == {"error": "Lost: Fill this in.", "errors": {}}, "its author forgot the default"
+
+
 # -- choices that depend on others
 
 
