@@ -6,7 +6,6 @@ begins a new generation, so that a reader with an old position starts anew inste
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -21,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from . import fileio
 from .columns import to_json
 from .scan import PROGRESS, blocks, header_of, line_end, located, parsed, shown_before, whole_end
 from .stored import LEFT_OUT
@@ -119,7 +119,7 @@ class Journal:
             size = os.fstat(fd).st_size
             if size == 0:
                 data = b'{"g":"%s"}\n' % secrets.token_hex(4).encode() + data
-            elif os.pread(fd, 1, size - 1) != b"\n":
+            elif fileio.read_at(fd, 1, size - 1) != b"\n":
                 data = b"\n" + data
             _write_whole(fd, data, size)
             if size + len(data) > self.cap:
@@ -131,7 +131,7 @@ class Journal:
     def clear(self) -> None:
         """Remove everything. The next line begins a new generation."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        fileio.remove(self.path)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -143,15 +143,15 @@ class Journal:
         while True:
             if self._fd is None:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+                self._fd = fileio.open_bytes(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+            fileio.lock(self._fd)
             if os.fstat(self._fd).st_nlink:
                 return self._fd
             self.close()  # cleared or shortened by another process: write to the new file
 
     def _unlock(self) -> None:
         if self._fd is not None:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+            fileio.unlock(self._fd)
 
     def _shorten(self, fd: int) -> None:
         size = os.fstat(fd).st_size
@@ -163,12 +163,14 @@ class Journal:
         kept = self._without_gap(fd, head_start, head_end)
         temporary = self.path.with_suffix(f".{secrets.token_hex(4)}")
         try:
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            with open(fileio.open_bytes(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as out:
                 out.write(b'{"g":"%s"}\n' % secrets.token_hex(4).encode())
                 out.write(kept + to_json(gap).encode() + b"\n")
                 for piece in blocks(fd, tail_start, size):
                     out.write(piece)
-            os.replace(temporary, self.path)
+            if not fileio.OPEN_FILES_GIVE_WAY:
+                self.close()
+            fileio.replace(temporary, self.path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -185,7 +187,7 @@ class Journal:
     def reader(self) -> int | None:
         """A descriptor to read with; None when there is no journal, or none that can be read."""
         try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            return fileio.open_bytes(self.path, os.O_RDONLY)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -214,10 +216,10 @@ class Journal:
         mine, offset = split_position(position)
         start = offset if mine == generation and first <= offset <= size else first
         end = min(size, start + limit)
-        data = os.pread(fd, end - start, start)
+        data = fileio.read_at(fd, end - start, start)
         while b"\n" not in data and end < size:
             end = min(size, end + limit)
-            data = os.pread(fd, end - start, start)
+            data = fileio.read_at(fd, end - start, start)
         data = data[: data.rfind(b"\n") + 1]
         end = start + len(data)
         rows = located(data, start)

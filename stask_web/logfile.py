@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .columns import to_json
+from .fileio import read_at
 from .journal import Journal
 from .scan import PROGRESS, header_of, parsed
 
@@ -88,7 +89,7 @@ def _blocks(journal: Journal) -> Iterator[bytes]:
         return
     try:
         at, size, rest = header_of(fd)[1], os.fstat(fd).st_size, b""
-        while at < size and (data := os.pread(fd, min(_BLOCK, size - at), at)):
+        while at < size and (data := read_at(fd, min(_BLOCK, size - at), at)):
             at += len(data)
             whole, newline, left = data.rpartition(b"\n")
             if newline:

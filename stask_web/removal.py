@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from .fileio import open_bytes
 from .models import Task, TaskUpload
 from .state import State
 
@@ -61,7 +62,7 @@ class Removal:
         path = self._state.storage.run / f"deleting-{uuid.uuid4().hex}.json"
         with suppress(OSError):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            with open(open_bytes(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w", encoding="ascii") as file:
                 json.dump(gone, file)
         return path
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
+
+from .fileio import read_at
 
 #: In a record of progress and nowhere else: within a text the quotes are escaped.
 PROGRESS = b'"k":"progress"'
@@ -18,7 +19,7 @@ def header_of(fd: int) -> tuple[str | None, int]:
 
     A power cut may have spoilt the first line: then the others are still read, and it is passed over.
     """
-    data = os.pread(fd, 64, 0)
+    data = read_at(fd, 64, 0)
     line, newline, _ = data.partition(b"\n")
     if not newline and len(data) < 64:
         return None, 0
@@ -56,7 +57,7 @@ def whole_end(fd: int, first: int, size: int) -> int:
     stop = size
     while stop > first:
         start = max(first, stop - 65536)
-        at = os.pread(fd, stop - start, start).rfind(b"\n")
+        at = read_at(fd, stop - start, start).rfind(b"\n")
         if at >= 0:
             return start + at + 1
         stop = start
@@ -77,7 +78,7 @@ def shown_before(fd: int, first: int, end: int, n: int, window: int) -> list[tup
         if start >= stop:  # no line is as long as a window; a foreign file may hold one
             return found
         at, piece = stop, []
-        for line in reversed(os.pread(fd, stop - start, start).splitlines(keepends=True)):
+        for line in reversed(read_at(fd, stop - start, start).splitlines(keepends=True)):
             at -= len(line)
             record = None if PROGRESS in line else parsed(line) if line.endswith(b"\n") else None
             if record is not None and record["k"] != "progress":
@@ -92,7 +93,7 @@ def shown_before(fd: int, first: int, end: int, n: int, window: int) -> list[tup
 def line_end(fd: int, offset: int) -> int:
     """The offset behind the first line end at or after ``offset``."""
     while True:
-        data = os.pread(fd, 65536, offset)
+        data = read_at(fd, 65536, offset)
         at = data.find(b"\n")
         if at >= 0:
             return offset + at + 1
@@ -104,7 +105,7 @@ def line_end(fd: int, offset: int) -> int:
 def blocks(fd: int, start: int, end: int) -> Iterator[bytes]:
     """The bytes from ``start`` to ``end``, at most 1 MiB at a time."""
     while start < end:
-        data = os.pread(fd, min(2**20, end - start), start)
+        data = read_at(fd, min(2**20, end - start), start)
         if not data:
             return
         yield data

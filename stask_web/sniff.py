@@ -58,6 +58,10 @@ def extension(name: str) -> str:
     return last.lower() if dot else ""
 
 
+#: What Windows takes for a device, whatever the extension.
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
+
+
 def safe_name(name: str) -> str:
     """The last part of a name from outside, fit for any file system: no folder, control character or leading dot.
 
@@ -65,13 +69,15 @@ def safe_name(name: str) -> str:
     """
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
     name = "".join(char for char in name if unicodedata.category(char)[0] != "C" and char not in '<>:"|?*')
-    name = name.strip().lstrip(".").strip()
+    name = name.strip().lstrip(".").rstrip(". ").strip()
     if not name:
         return "file"
     stem, dot, last = name.rpartition(".")
     if not dot or len(last.encode()) > 20:
         stem, last = name, ""
     tail = f".{last}" if last else ""
+    if stem.partition(".")[0].rstrip().upper() in _DEVICES:
+        stem = f"_{stem}"
     return stem.encode()[: NAME_LIMIT - len(tail.encode())].decode(errors="ignore") + tail
 
 

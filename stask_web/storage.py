@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import UploadRefused
+from .fileio import open_bytes, replace
 from .language import tr
 from .sniff import Accepts, Sniffer, check_name, check_size, safe_name
 
@@ -251,7 +252,7 @@ class Storage:
     def _keep(self, token: str, name: str, check: Sniffer) -> Received:
         folder = self._folder(token)
         path = folder / safe_name(name)
-        (folder / _PART).rename(path)
+        replace(folder / _PART, path)
         return Received(token, path.name, check.size, check.sha256, path)
 
     def _kept(self, token: str) -> Received:
@@ -263,7 +264,7 @@ class Storage:
 
 def _create(path: Path) -> BinaryIO:
     """A new file that only its owner may read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    return os.fdopen(open_bytes(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 from flask import Flask, current_app, url_for
@@ -14,12 +15,14 @@ from werkzeug.routing import BuildError
 from ..state import State, current_state
 from .database import prepare
 from .group import stask_group
-from .herd import Child, Herd
 from .lifeline import tie_to_parent
 from .output import Failure
 from .ports import base_url, listen
 from .reload import Sources
 from .workers import ready_state
+
+if TYPE_CHECKING:
+    from .herd import Child
 
 #: Seconds that tasks get to end when ``up`` is stopped; what is unfinished then starts again with the next ``up``.
 UP_DRAIN = 2.5
@@ -46,6 +49,8 @@ def work(info: ScriptInfo, concurrency: int | None, drain: float | None, parent:
     state = ready_state()
     _find_workers(state)
     if parent is None and current_app.debug and info.create_app is None:
+        from .herd import Herd
+
         wait = state.settings.drain if drain is None else drain
         child = _worker(info.app_import_path, concurrency, drain)
         raise SystemExit(Herd([child], drain=wait, say=click.echo, sources=_sources()).run())
@@ -74,6 +79,8 @@ def work(info: ScriptInfo, concurrency: int | None, drain: float | None, parent:
 def up(info: ScriptInfo, host: str, port: int, concurrency: int | None, drain: float) -> None:
     """Prepare the database, then serve the site and run its tasks until Ctrl-C."""
     _need_posix()
+    from .herd import Herd
+
     if info.create_app is not None:
         raise Failure("This command starts the site anew and needs its import name: flask --app NAME stask up.")
     with listen(host, port) as listener:
@@ -98,6 +105,8 @@ def up(info: ScriptInfo, host: str, port: int, concurrency: int | None, drain: f
 def _children(
     app: str | None, state: State, listener: int, ready: int, concurrency: int | None, drain: float
 ) -> list[Child]:
+    from .herd import Child
+
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
     name = ["--app", app] if app else []
     parent = ["--parent", str(os.getpid())]
@@ -109,6 +118,8 @@ def _children(
 
 
 def _worker(app: str | None, concurrency: int | None, drain: float | None) -> Child:
+    from .herd import Child
+
     command = [sys.executable, "-m", "flask", *(["--app", app] if app else []), "stask", "work"]
     for name, value in (("--concurrency", concurrency), ("--drain", drain), ("--parent", os.getpid())):
         if value is not None:
@@ -145,5 +156,5 @@ def _sign_in_notes(address: str) -> list[str]:
 
 
 def _need_posix() -> None:
-    if os.name != "posix":
+    if not hasattr(os, "fork"):
         raise Failure("Tasks run on Linux and macOS only. On Windows the web part works alone: flask run.")

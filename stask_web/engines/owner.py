@@ -7,12 +7,13 @@ nor boot ids can tell that: they lie between containers.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
+import platform
 import uuid
 from collections.abc import Container
 from pathlib import Path
 
+from .. import fileio
 from .processes import LINUX
 
 
@@ -26,8 +27,8 @@ class OwnerLock:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.id = uuid.uuid4().hex
         self.path = folder / lock_name(self.id)
-        self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self.fd, fcntl.LOCK_EX)
+        self.fd = fileio.open_bytes(self.path, os.O_RDWR | os.O_CREAT)
+        fileio.lock(self.fd)
         os.write(self.fd, kernel_id().encode())
 
     def release(self, *, keep: bool = False) -> None:
@@ -35,9 +36,12 @@ class OwnerLock:
 
         :param keep: leave the file, so that others see at once that we are gone.
         """
+        if not fileio.OPEN_FILES_GIVE_WAY:
+            os.close(self.fd)
         if not keep:
             self.path.unlink(missing_ok=True)
-        os.close(self.fd)
+        if fileio.OPEN_FILES_GIVE_WAY:
+            os.close(self.fd)
 
 
 def lock_name(process_id: str) -> str:
@@ -50,7 +54,7 @@ def kernel_id() -> str:
     if LINUX:
         with contextlib.suppress(OSError):
             return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return os.uname().nodename
+    return platform.node()
 
 
 def is_alive(folder: Path, process_id: str) -> bool | None:
@@ -70,9 +74,11 @@ def take(folder: Path, process_id: str) -> int | None:
 
 def forget(folder: Path, process_id: str, lock: int | None) -> None:
     """Remove what a dead process left in the folder."""
+    if lock is not None and not fileio.OPEN_FILES_GIVE_WAY:
+        unlock(lock)
     for name in (lock_name(process_id), f"{process_id}.sock", f"{process_id}.at", f"{process_id}.given"):
         (folder / name).unlink(missing_ok=True)
-    if lock is not None:
+    if lock is not None and fileio.OPEN_FILES_GIVE_WAY:
         unlock(lock)
 
 
@@ -89,18 +95,18 @@ def unlock(lock: int) -> None:
 def _try(path: Path) -> int | bool | None:
     """A locked descriptor if the lock was free, True if it is held, None if it cannot be told."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = fileio.open_bytes(path, os.O_RDWR)
     except OSError:
         return None
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fileio.lock(fd, wait=False)
     except BlockingIOError:
         os.close(fd)
         return True
     except OSError:
         os.close(fd)
         return None
-    if os.pread(fd, 200, 0).decode(errors="replace") != kernel_id():
+    if fileio.read_at(fd, 200, 0).decode(errors="replace") != kernel_id():
         os.close(fd)
         return None
     return fd

@@ -16,6 +16,7 @@ from flask import Flask
 
 from ..config import SETTINGS
 from ..errors import ConfigError
+from ..fileio import open_bytes
 
 #: Environment variables that only a standalone panel reads.
 INSTANCE, SECRET_KEY, PROXIES = "STASK_INSTANCE", "STASK_SECRET_KEY", "STASK_PROXIES"
@@ -66,7 +67,7 @@ def apply_settings(app: Flask, config: Mapping[str, Any]) -> None:
 def _private_file(path: Path) -> Path:
     """Make the file if it is not there: readable for its owner only, which SQLite's log files beside it take over."""
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(open_bytes(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     return path
 
 
@@ -106,7 +107,7 @@ def secret_key(path: Path) -> str:
             return key
         raise ConfigError(f"{str(path)!r} is empty. Remove it; a new key is made at the next start.")
     fresh = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(open_bytes(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
         file.write(secrets.token_hex(32))
         file.flush()
         os.fsync(file.fileno())

@@ -22,7 +22,7 @@ from pydantic import AwareDatetime, BaseModel, Field, FutureDate, NaiveDatetime,
 from typing_extensions import TypedDict
 
 from stask_web import BaseWorker, Choices, action, creation
-from stask_web.options import load
+from stask_web.keeping import load
 from stask_web.worker import find_spec
 
 from .browsing import as_sent
