@@ -20,12 +20,12 @@ def create_blueprint(state: State) -> Blueprint:
 
     :param state: of the app that it is made for.
     """
-    from . import checks, errors, reader, routes
+    from . import checks, errors, hostsession, reader, routes
 
     bp = Blueprint(
         "stask", "stask_web", static_folder=str(STATIC), static_url_path="/static", template_folder=str(TEMPLATES)
     )
-    for module in (reader, checks, errors, routes):
+    for module in (hostsession, reader, checks, errors, routes):
         module.register(bp)
     bp.record_once(_take_what_is_left)
     bp.record_once(_check_tokens_ourselves)

@@ -41,8 +41,8 @@ PAGES = (
 #: What people see of an element, read for all within a place.
 LOOK = """([place, outside]) => {
   const names = ["display", "position", "boxSizing", "color", "backgroundColor", "marginTop", "marginLeft",
-    "paddingTop", "paddingLeft", "borderTopWidth", "borderBottomWidth", "borderTopLeftRadius", "fontFamily", "fontSize", "fontWeight",
-    "lineHeight", "letterSpacing", "textAlign", "textTransform", "textDecorationLine", "textIndent", "boxShadow",
+    "paddingTop", "paddingLeft", "borderTopWidth", "borderBottomWidth", "borderTopLeftRadius", "fontFamily", "fontSize",
+    "fontWeight", "lineHeight", "letterSpacing", "textAlign", "textTransform", "textDecorationLine", "textIndent", "boxShadow",
     "listStyleType", "float", "fill", "stroke"];
   const found = [];
   for (const root of document.querySelectorAll(place)) {
