@@ -1,8 +1,8 @@
 """The host's session stays what its owner did to it, whatever a page of ours asks meanwhile.
 
 Flask writes a permanent session back with every answer, as it was when the question came. An open page asks again and
-again, and an answer that is late would bring back what a sign-in, a sign-out or a basket has changed since. So with what
-a page asks by itself a session is written only when something in it was changed; nor does asking prolong it.
+again, and an answer that is late would bring back what a sign-in, a sign-out or a basket has changed since. So with
+what a page asks by itself a session is written only when something in it was changed; nor does asking prolong it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _asked_by_a_page() -> bool:
 def write_only_changes(here: Any) -> None:
     """From here on a session counts as modified when it holds something else than now.
 
-    One that the host has changed in this request already is written as ever; so is one of a make that cannot be told so.
+    One that the host has changed in this request already is written as ever, as is one of a make that cannot be told.
     """
     if not isinstance(here, dict) or isinstance(here, NullSession) or getattr(here, "modified", True):
         return

@@ -42,8 +42,8 @@ PAGES = (
 LOOK = """([place, outside]) => {
   const names = ["display", "position", "boxSizing", "color", "backgroundColor", "marginTop", "marginLeft",
     "paddingTop", "paddingLeft", "borderTopWidth", "borderBottomWidth", "borderTopLeftRadius", "fontFamily", "fontSize",
-    "fontWeight", "lineHeight", "letterSpacing", "textAlign", "textTransform", "textDecorationLine", "textIndent", "boxShadow",
-    "listStyleType", "float", "fill", "stroke"];
+    "fontWeight", "lineHeight", "letterSpacing", "textAlign", "textTransform", "textDecorationLine",
+    "textIndent", "boxShadow", "listStyleType", "float", "fill", "stroke"];
   const found = [];
   for (const root of document.querySelectorAll(place)) {
     for (const element of [root, ...root.querySelectorAll("*:not(time, [data-field])")]) {
