@@ -73,9 +73,11 @@ def test_the_list_of_today_holds_what_the_count_counts(two: Site, period: str, h
 
 def test_pages_by_socket_are_told_of_their_readers_day(two: Site) -> None:
     told: list[tuple[str, int]] = []
-    relay = Relay(
-        two.app, lambda event, data, room: told.append((room, data["completed_today"])), spawn=lambda run: None
-    )
+
+    def tell(event: str, data: dict[str, int], room: str) -> None:
+        told.append((room, data["completed_today"]))
+
+    relay = Relay(two.app, tell, spawn=lambda run: None)
     readers = [Reader(zone=ZoneInfo(zone_at(hour))) for hour in (NIGHT, LATE)]
     assert [relay.watch_stats(reader)["completed_today"] for reader in readers] == [1, 2]
     relay.watch_stats(Reader("uk", readers[0].zone))  # the same day in another language
