@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import current_app, url_for
@@ -17,6 +17,9 @@ from flask import current_app, url_for
 from .errors import ConfigError
 from .language import tr
 from .text import clean
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +206,41 @@ def sees_all(policy: AccessPolicy, user: Any) -> bool:
 
     whole = sa.select(Task)
     return policy.visible(whole, user) is whole
+
+
+def narrowed(policy: AccessPolicy, select: sa.Select[Any], user: Any) -> sa.Select[Any]:
+    """A select of tasks with those that a policy lets a user see, each once and in no order.
+
+    A policy that only adds conditions is taken at its word. One that joins, sorts, groups or counts would give a task
+    twice, or a page another order than its own: then it says which tasks, and nothing else.
+    """
+    import sqlalchemy as sa
+
+    from .models import Task
+
+    found: sa.Select[Any] = policy.visible(select, user)
+    if found is select or _only_adds_conditions(found):
+        return found
+    theirs = policy.visible(sa.select(Task), user)
+    if theirs._limit_clause is None:
+        theirs = theirs.order_by(None)
+    ids = theirs.with_only_columns(Task.id).subquery()
+    return select.where(Task.id.in_(sa.select(ids.c[0])))
+
+
+def _only_adds_conditions(select: sa.Select[Any]) -> bool:
+    from .models import Task
+
+    other = (
+        select._limit_clause,
+        select._offset_clause,
+        select._fetch_clause,
+        select._distinct or None,
+        *select._group_by_clauses,
+        *select._order_by_clauses,
+        *select._having_criteria,
+    )
+    return not any(each is not None for each in other) and select.get_final_froms() == [Task.__table__]
 
 
 def stored_id(user_id: Any) -> Any:

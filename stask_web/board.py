@@ -33,13 +33,11 @@ class _Settled:
 
     :param until: by the monotonic clock, how long it is good.
     :param writes: of this process at that time.
-    :param midnight: when the day of ``completed`` began.
     :param day: UTC; ``ended`` is of the days before it.
     """
 
     until: float
     writes: int
-    midnight: datetime
     edge: datetime
     day: str
     completed: int
@@ -47,11 +45,13 @@ class _Settled:
     unseen: int
     ended: int
 
-    def is_good(self, writes: int, midnight: datetime) -> bool:
-        return time.monotonic() < self.until and self.writes == writes and self.midnight == midnight
+    def is_good(self, writes: int) -> bool:
+        return time.monotonic() < self.until and self.writes == writes
 
 
-_known: WeakKeyDictionary[Database, _Settled] = WeakKeyDictionary()
+#: By the midnight of who reads: as many as there are zones with readers.
+_known: WeakKeyDictionary[Database, dict[datetime, _Settled]] = WeakKeyDictionary()
+_MOST = 50
 
 
 def counts(database: Database, midnight: datetime, day_ago: datetime) -> dict[str, int]:
@@ -62,10 +62,13 @@ def counts(database: Database, midnight: datetime, day_ago: datetime) -> dict[st
     :returns: pending, running, completed_today, failed_24h, unseen (of those failures, not opened by anybody), total.
     """
     writes = database.writes
+    known = _known.setdefault(database, {})
     with database.read() as connection:
-        past = _known.get(database)
-        if past is None or not past.is_good(writes, midnight):
-            past = _known[database] = _settle(connection, writes, midnight, day_ago)
+        past = known.get(midnight)
+        if past is None or not past.is_good(writes):
+            if len(known) >= _MOST:
+                known.clear()
+            past = known[midnight] = _settle(connection, writes, midnight, day_ago)
         now = connection.execute(_NOW, {"day": past.day, "done": max(past.edge, midnight), "bad": past.edge}).one()
     ended = past.ended + int(now.ended)
     return {
@@ -83,7 +86,7 @@ def _settle(connection: sa.Connection, writes: int, midnight: datetime, day_ago:
     edge, day = now - timedelta(seconds=SETTLES_IN), f"{now - timedelta(days=1):%Y-%m-%d}"
     row = connection.execute(_PAST, {"midnight": midnight, "day_ago": day_ago, "edge": edge, "day": day}).one()
     numbers = (int(row.completed), int(row.failed), int(row.unseen), int(row.ended))
-    return _Settled(time.monotonic() + SETTLED_FOR, writes, midnight, edge, day, *numbers)
+    return _Settled(time.monotonic() + SETTLED_FOR, writes, edge, day, *numbers)
 
 
 def _moment(name: str) -> sa.BindParameter[Any]:

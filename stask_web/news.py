@@ -9,7 +9,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,13 +23,13 @@ from .formatting import Surroundings
 from .journal import NOTHING, Chunk, Journal
 from .language import tr
 from .models import Task
-from .queries import STATUS
+from .queries import STATUS, Narrow
 from .state import State
 from .status import Status
 from .stored import translated
 from .tally import Kept, asked
 from .text import plain
-from .times import here
+from .times import here, midnight, today
 from .told import task_json
 
 _log = logging.getLogger(__name__)
@@ -210,10 +210,6 @@ def line(record: Mapping[str, Any], at: int) -> dict[str, Any]:
 # Lists and counts
 
 
-#: Keeps of a select of tasks those that somebody may see.
-Narrow = Callable[[Any], Any]
-
-
 class BadFilter(ValueError):
     """A list was asked for in words nobody knows."""
 
@@ -270,9 +266,9 @@ def _select(text: str) -> tuple[sa.Select[Any], int]:
 
 
 def counts(state: State) -> dict[str, int]:
-    """The counts of the dashboard: pending, running, completed_today, failed_24h, unseen, total."""
+    """The counts of the dashboard: pending, running, completed_today (by the reader), failed_24h, unseen, total."""
     now = datetime.now(UTC)
-    return board.counts(state.database, midnight(now), now - timedelta(hours=24))
+    return board.counts(state.database, midnight(today(now)), now - timedelta(hours=24))
 
 
 def counts_within(state: State, select: sa.Select[Any]) -> dict[str, int]:
@@ -297,15 +293,15 @@ _ends: Kept[dict[str, int]] = Kept()
 def _ends_within(database: Database, connection: sa.Connection, select: sa.Select[Any]) -> dict[str, int]:
     """What has ended lately of a part of all tasks: completed_today, failed_24h, unseen."""
     now, writes = datetime.now(UTC), database.writes
-    today, day_ago = midnight(now), now - timedelta(hours=24)
-    key = asked(select.where(Task.finished_at >= today))
+    begin, day_ago = midnight(today(now)), now - timedelta(hours=24)
+    key = asked(select.where(Task.finished_at >= begin))
     kept = _ends.get(database, key)
     if kept is not None:
         return kept
-    lately = select.where(STATUS.in_((Status.COMPLETED, Status.FAILED)), Task.finished_at >= min(today, day_ago))
+    lately = select.where(STATUS.in_((Status.COMPLETED, Status.FAILED)), Task.finished_at >= min(begin, day_ago))
     way = listing.find_way(connection, lately, None, None, listing.LOOK)
     rows = way.select.with_only_columns(*_END).subquery()
-    row = connection.execute(_ENDS.select_from(rows), {"today": today, "day_ago": day_ago}).one()
+    row = connection.execute(_ENDS.select_from(rows), {"today": begin, "day_ago": day_ago}).one()
     found = {name: min(int(n or 0), COUNTED) for name, n in row._mapping.items()}
     if way.edge is not None:
         _ends.put(database, key, found, writes)
@@ -322,11 +318,6 @@ _ENDS: Any = sa.select(
     sa.func.sum(sa.case((_is_bad, 1), else_=0)).label("failed_24h"),
     sa.func.sum(sa.case((sa.and_(_is_bad, _seen_at.is_(None)), 1), else_=0)).label("unseen"),
 )
-
-
-def midnight(now: datetime) -> datetime:
-    """When today began by the clock of this machine."""
-    return now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def newest_numbers(state: State, tasks: Iterable[Task]) -> dict[int, dict[str, Any]]:

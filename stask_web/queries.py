@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,9 @@ from .database import Database
 from .errors import STaskError
 from .models import Attempt, Process, Schedule, Stat, Task, Upload, WorkerRecord
 from .status import Status
+
+#: Keeps of a select of tasks those that somebody may see.
+Narrow = Callable[[Any], Any]
 
 M = TypeVar("M", bound=Any)
 #: The status where the index on the end is the one to use: SQLite would take that on the status, and read all of it.
@@ -153,12 +156,18 @@ def _database() -> Database:
     return current_state().database
 
 
-def task_or_none(database: Database, task_id: int) -> Task | None:
-    """One task by id; an id that no column can hold is nobody's."""
+def task_or_none(database: Database, task_id: int, narrow: Narrow | None = None) -> Task | None:
+    """One task by id; an id that no column can hold is nobody's.
+
+    :param narrow: keeps what somebody may see.
+    """
     if not 0 < task_id < 2**63:
         return None
     with database.session() as session:
-        return session.get(Task, task_id)
+        if narrow is None:
+            return session.get(Task, task_id)
+        found: Task | None = session.scalars(narrow(sa.select(Task)).where(Task.id == task_id)).first()
+        return found
 
 
 def task_by_unique_key(database: Database, key: str | None) -> Task | None:
@@ -167,13 +176,20 @@ def task_by_unique_key(database: Database, key: str | None) -> Task | None:
         return session.scalars(sa.select(Task).where(Task.unique_key == key)).first() if key else None
 
 
-def tasks_by_id(database: Database, ids: Iterable[int]) -> dict[int, Task]:
-    """Several tasks in one query: id -> task."""
+def tasks_by_id(database: Database, ids: Iterable[int], narrow: Narrow | None = None) -> dict[int, Task]:
+    """Several tasks in one query: id -> task.
+
+    :param narrow: keeps what somebody may see.
+    """
     wanted = list(ids)
     if not wanted:
         return {}
+    select: Any = sa.select(Task)
+    if narrow is not None:
+        select = narrow(select)
     with database.session() as session:
-        return {task.id: task for task in session.scalars(sa.select(Task).where(Task.id.in_(wanted)))}
+        found: Iterable[Task] = session.scalars(select.where(Task.id.in_(wanted)))
+        return {task.id: task for task in found}
 
 
 def recent_tasks(database: Database, limit: int, select: sa.Select[Any] | None = None) -> list[Task]:
@@ -324,10 +340,16 @@ def last_of_schedules(database: Database, schedule_ids: Sequence[int], n: int = 
     return found
 
 
-def running_tasks(database: Database, limit: int = 100) -> list[Task]:
-    """Tasks that run, oldest first."""
+def running_tasks(database: Database, limit: int = 100, narrow: Narrow | None = None) -> list[Task]:
+    """Tasks that run, oldest first.
+
+    :param narrow: keeps what somebody may see.
+    """
+    select: Any = _RUNNING_TASKS
+    if narrow is not None:
+        select = narrow(sa.select(Task)).where(Task.status == Status.RUNNING).order_by(Task.id).limit(_LIMIT)
     with database.session() as session:
-        return list(session.scalars(_RUNNING_TASKS, {"limit": limit}))
+        return list(session.scalars(select, {"limit": limit}))
 
 
 _LIMIT = sa.bindparam("limit", type_=sa.Integer)

@@ -28,7 +28,6 @@ TICK = 0.02
 ROWS_EVERY = 0.25
 COUNTS_EVERY = 1.0
 COMPLAIN_EVERY = 30.0
-STATS_ROOM = "stats"
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +40,11 @@ def task_room(task_id: int, reader: Reader = ENGLISH) -> str:
 def list_room(filter_text: str) -> str:
     """The room of those who show a list."""
     return f"list:{filter_text}"
+
+
+def stats_room(reader: Reader = ENGLISH) -> str:
+    """The room of those who show the counts, whose day begins at the same time."""
+    return f"stats:{_of_zone(reader).name}"
 
 
 @dataclass
@@ -88,8 +92,8 @@ class Relay:
         self._tasks: dict[int, Watched] = {}
         self._lists: Counter[str] = Counter()
         self._digests: dict[str, str] = {}
-        self._stats_watchers = 0
-        self._counts: dict[str, int] | None = None
+        self._stats: Counter[Reader] = Counter()
+        self._counts: dict[Reader, dict[str, int]] = {}
         self._around: news.Around | None = None
         self._rows_due = 0.0
         self._counts_due = 0.0
@@ -165,19 +169,22 @@ class Relay:
                 del self._lists[filter_text]
                 self._digests.pop(filter_text, None)
 
-    def watch_stats(self) -> dict[str, int]:
-        """Begin to watch the counts -> as they are now."""
-        with self._app.app_context():
+    def watch_stats(self, reader: Reader = ENGLISH) -> dict[str, int]:
+        """Begin to watch the counts -> as they are now.
+
+        :param reader: whose day is meant.
+        """
+        with self._app.app_context(), reading(reader):
             found = news.counts(self._state)
         with self._lock:
-            self._stats_watchers += 1
+            self._stats[_of_zone(reader)] += 1
         self._start()
         return found
 
-    def unwatch_stats(self) -> None:
+    def unwatch_stats(self, reader: Reader = ENGLISH) -> None:
         """End what one :meth:`watch_stats` began."""
         with self._lock:
-            self._stats_watchers -= 1
+            _take(self._stats, _of_zone(reader))
 
     def _hold(self, task_id: int, reader: Reader, *, reads: bool) -> Watched:
         with self._lock:
@@ -218,7 +225,7 @@ class Relay:
         self._spawn(self._run)
 
     def _wanted(self) -> bool:
-        return bool(self._tasks or self._lists or self._stats_watchers > 0)
+        return bool(self._tasks or self._lists or self._stats)
 
     def _run(self) -> None:
         while True:
@@ -304,14 +311,15 @@ class Relay:
             self._tasks.pop(watched.id, None)
 
     def _look_at_counts(self) -> None:
-        if self._stats_watchers <= 0:
-            self._counts = None
-            return
+        with self._lock:
+            readers = list(self._stats)
+        told, self._counts = self._counts, {}
         with self._app.app_context():
-            found = news.counts(self._state)
-        if found != self._counts:
-            self._counts = found
-            self._emit("stats", dict(found), STATS_ROOM)
+            for reader in readers:
+                with reading(reader):
+                    found = self._counts[reader] = news.counts(self._state)
+                if found != told.get(reader):
+                    self._emit("stats", dict(found), stats_room(reader))
 
     def _look_at_lists(self) -> None:
         with self._lock:
@@ -324,6 +332,11 @@ class Relay:
                 if self._digests.get(text) != found["digest"]:
                     self._digests[text] = found["digest"]
                     self._emit("list", found, list_room(text))
+
+
+def _of_zone(reader: Reader) -> Reader:
+    """Whose counts are the same: language is nothing to them."""
+    return ENGLISH._replace(zone=reader.zone)
 
 
 def _take(readers: Counter[Reader], reader: Reader) -> None:

@@ -19,10 +19,11 @@ from flask import Flask, request
 from flask_socketio import ConnectionRefusedError, Namespace, SocketIO
 
 from . import news, paths, queries
-from .access import sees_all
+from .access import narrowed, sees_all
 from .language import Reader
+from .models import Task
 from .readers import choose_reader
-from .relay import STATS_ROOM, Relay, list_room, task_room
+from .relay import Relay, list_room, stats_room, task_room
 from .state import State
 from .tail import log_room
 
@@ -141,7 +142,7 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
             for text in client.lists:
                 self.relay.unwatch_list(text)
             if client.stats:
-                self.relay.unwatch_stats()
+                self.relay.unwatch_stats(client.reader)
 
     def _sweep(self) -> None:
         """End old connections, as long as there are any at all."""
@@ -165,8 +166,8 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
         task_id, position = _number(data.get("task")), data.get("position")
         if task_id is None or not (position is None or (isinstance(position, str) and news.is_position(position))):
             return {"error": "bad request"}
-        task = queries.task_or_none(self._state.database, task_id)
         user = self._user()
+        task = self._find(user, task_id)
         if task is None or user is None or not self._may(user, "view", task):
             return {"gone": True}
         if position is not None and not self._may(user, "view_log", task):
@@ -238,9 +239,9 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
 
         def watch(sid: str, client: Client) -> Answer:
             if not client.stats:
-                found = self.relay.watch_stats()
+                found = self.relay.watch_stats(client.reader)
                 client.stats = True
-                self._enter(sid, STATS_ROOM)
+                self._enter(sid, stats_room(client.reader))
                 self._emit("stats", dict(found), sid)
             return {}
 
@@ -259,6 +260,13 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # it ships no types
 
     def _user(self) -> Any:
         return self._state.policy.current_user()
+
+    def _find(self, user: Any, task_id: int) -> Task | None:
+        """The task, if the lists of the user may hold it."""
+        policy = self._state.policy
+        if user is None or sees_all(policy, user):
+            return queries.task_or_none(self._state.database, task_id)
+        return queries.task_or_none(self._state.database, task_id, lambda select: narrowed(policy, select, user))
 
     def _may(self, user: Any, permission: str, target: Any) -> bool:
         return user is not None and bool(self._state.policy.may(user, permission, target))

@@ -75,6 +75,19 @@ def here(moment: datetime) -> datetime:
     return moment.astimezone(reader().zone)
 
 
+def today(now: datetime | None = None) -> date:
+    """The day that it is for the reader."""
+    return here(now or datetime.now(UTC)).date()
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins for the reader; where the clock goes forward at midnight, when it does."""
+    zone = reader().zone
+    begin = datetime(day.year, day.month, day.day, tzinfo=zone)
+    # A zone of this machine has no name: what the clock was ahead of UTC then is not always what it is now.
+    return begin.astimezone(UTC) if zone is not None else begin.astimezone()
+
+
 def hour(moment: datetime) -> str:
     """The time of a moment by the reader's clock, e.g. ``"18:02"``."""
     return f"{here(moment):%H:%M}"
@@ -101,11 +114,11 @@ def clock(moment: datetime | None, *, now: datetime | None = None) -> str:
     if moment is None:
         return ""
     local = here(moment)
-    today = here(now or datetime.now(UTC)).date()
-    near = _DAYS.get((local.date() - today).days)
+    this_day = today(now)
+    near = _DAYS.get((local.date() - this_day).days)
     if near:
         return tr(near, time=f"{local:%H:%M}")
-    if local.year == today.year:
+    if local.year == this_day.year:
         return tr("%(day)s %(month)s %(time)s", **_date_parts(local), time=f"{local:%H:%M}")
     return tr("%(day)s %(month)s %(year)s", **_date_parts(local))
 

@@ -21,13 +21,13 @@ def create_blueprint(state: State, prefix: str) -> Blueprint:
     :param state: of the app that it is made for.
     :param prefix: below which it is registered; without one our files lie beside the host's ``/static``.
     """
-    from . import checks, errors, reader, routes
+    from . import checks, errors, hostsession, reader, routes
 
     files = "/static" if prefix else "/stask-static"
     bp = Blueprint(
         "stask", "stask_web", static_folder=str(STATIC), static_url_path=files, template_folder=str(TEMPLATES)
     )
-    for module in (reader, checks, errors, routes):
+    for module in (hostsession, reader, checks, errors, routes):
         module.register(bp)
     bp.record_once(_take_what_is_left)
     bp.record_once(_check_tokens_ourselves)

@@ -21,7 +21,7 @@ from ..formatting import action_spec, task_title
 from ..language import Counted, mark, markn, tr, tr_counted, trn
 from ..models import Task
 from ..numbers import number
-from ..queries import task_or_none, tasks_by_id
+from ..queries import task_or_none
 from ..state import State, current_state
 from ..status import Status
 from .notices import leave_notice
@@ -314,7 +314,7 @@ def _sort_out(state: State, person: Visitor, ids: list[int], *names: str) -> dic
     """For each act, to which of the tasks it can be done, and why not to the others. Only ids stay in memory."""
     found = {name: Sorted([], Counter(), set()) for name in names}
     for piece in _pieces(ids):
-        tasks = tasks_by_id(state.database, piece)
+        tasks = person.find_all(piece)
         for task_id in piece:
             task = tasks.get(task_id)
             for name, each in found.items():

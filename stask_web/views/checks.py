@@ -38,7 +38,12 @@ def register(bp: Blueprint) -> None:
 
 
 def csrf_token() -> str:
-    """The token for our forms: the host's own when it has CSRFProtect, for both come from Flask-WTF."""
+    """The token for our forms: the host's own when it has CSRFProtect, for both come from Flask-WTF.
+
+    "" where nothing asks for it: then a host needs no session for our pages.
+    """
+    if not current_app.config.get("WTF_CSRF_ENABLED", True):
+        return ""
     from flask_wtf.csrf import generate_csrf  # processes without pages need none of it
 
     return str(generate_csrf())

@@ -21,7 +21,7 @@ from ..language import reader, tr, trn
 from ..models import Task
 from ..numbers import number
 from ..options import ActionSpec
-from ..queries import task_by_unique_key, task_or_none
+from ..queries import task_by_unique_key
 from ..sentences import sentence
 from ..state import State, current_state
 from ..status import PRIORITIES
@@ -175,7 +175,7 @@ def _too_fast(cls: type[Any], form: LaunchForm, wait: int) -> ResponseReturnValu
 
 
 def _running_already(cls: type[Any], form: LaunchForm, task_id: int) -> ResponseReturnValue:
-    task = task_or_none(current_state().database, task_id)
+    task = visitor().find(task_id)
     if task is None or not visitor().may("view", task):
         form.error = tr("This is running already, and only one may run at a time. Try again when it is over.")
         return _again(cls, form, 409, {})
@@ -253,7 +253,7 @@ def _reserved(body: dict[str, Any] | None, name: str) -> str:
 def _source(identifier: str, spec: ActionSpec) -> Task | None:
     """The older task whose options are to be used again, if he may see them."""
     number = request.args.get("from", "")
-    task = task_or_none(current_state().database, int(number)) if number.isdecimal() and len(number) < 19 else None
+    task = visitor().find(int(number)) if number.isdecimal() and len(number) < 19 else None
     if task is None or (task.identifier, task.action) != (identifier, spec.name):
         return None
     person = visitor()

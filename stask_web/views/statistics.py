@@ -16,7 +16,6 @@ from ..figures import Ends, Failures, Grouped, Lap, Scope, Span
 from ..formatting import action_specs_of, humanise
 from ..language import mark, tr
 from ..numbers import number, share
-from ..queries import tasks_by_id
 from ..state import State, current_state
 from ..stored import translated
 from ..text import clean
@@ -276,7 +275,7 @@ def _action_rows(state: State, actions: Mapping[tuple[str, str], Ends]) -> list[
 def _slowest(state: State, laps: Sequence[Lap]) -> list[Shown]:
     """The slowest of a sample, as far as the visitor may see them."""
     ids = [lap.id for lap in laps[: -SLOWEST - 1 : -1]]
-    tasks = tasks_by_id(state.database, ids)
+    tasks = visitor().find_all(ids)
     return show_all(state, [tasks[task_id] for task_id in ids if task_id in tasks])
 
 

@@ -14,15 +14,14 @@ from flask import abort, url_for
 
 from .. import filters
 from ..formatting import action_specs_of, humanise
-from ..language import mark, reader, tr
+from ..language import mark, tr
 from ..listing import LOOK, SEARCH_LOOK
 from ..models import Task
-from ..news import midnight
 from ..numbers import number
 from ..state import State
 from ..tally import Count, ended_sums
 from ..text import clean
-from ..times import day
+from ..times import day, midnight, today
 from .visitor import Visitor
 
 SIZE = 25
@@ -164,9 +163,9 @@ class Wish:
     def days(self) -> tuple[datetime | None, datetime | None]:
         """Begin and end of the period, by the reader's clock."""
         if self.period in PERIODS:
-            return _midnight(_today() - timedelta(days=PERIODS[self.period][0] - 1)), None
-        until = _midnight(_day(self.until) + timedelta(days=1)) if self.until else None
-        return _midnight(_day(self.since)) if self.since else None, until
+            return midnight(today() - timedelta(days=PERIODS[self.period][0] - 1)), None
+        until = midnight(_day(self.until) + timedelta(days=1)) if self.until else None
+        return midnight(_day(self.since)) if self.since else None, until
 
     def select(self, state: State, person: Visitor, *, all_looks: bool = False) -> sa.Select[Any]:
         """The select of tasks that this person may see.
@@ -184,7 +183,7 @@ class Wish:
             select = select.where(Task.started_by == person.id)
         if self.period in ENDED:
             now = datetime.now(UTC)
-            since = midnight(now) if self.period == "ended-today" else now - timedelta(hours=24)
+            since = midnight(today(now)) if self.period == "ended-today" else now - timedelta(hours=24)
             select = select.where(Task.finished_at >= since)
         if self.schedule:
             select = select.where(Task.schedule_id == int(self.schedule))
@@ -202,18 +201,6 @@ def _day(text: str) -> date:
     except ValueError:
         abort(422)
     return found if 1970 < found.year < 9999 else abort(422)
-
-
-def _today() -> date:
-    """The day that it is for the reader."""
-    return datetime.now(reader().zone).date()
-
-
-def _midnight(day: date) -> datetime:
-    """When a day begins for the reader."""
-    zone = reader().zone
-    begin = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return begin if zone is not None else begin.astimezone()
 
 
 # Workers and actions

@@ -5,6 +5,7 @@ It is kept in the request's environ: ``g`` outlives a request where a test keeps
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, cast
 
@@ -13,11 +14,11 @@ from flask import Response, abort, request
 from werkzeug.exceptions import Unauthorized
 
 from .. import news
-from ..access import AccessPolicy, name_of, sees_all, stored_id
+from ..access import AccessPolicy, name_of, narrowed, sees_all, stored_id
 from ..formatting import action_spec
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
-from ..queries import running_tasks, task_or_none, worker_record
+from ..queries import Narrow, running_tasks, task_or_none, tasks_by_id, worker_record
 from ..state import State, current_state
 from ..worker import find_spec
 
@@ -54,7 +55,23 @@ class Visitor:
 
     def narrow(self, select: sa.Select[Any]) -> sa.Select[Any]:
         """A select of tasks with those that he may see."""
-        return self.policy.visible(select, self.user)
+        return narrowed(self.policy, select, self.user)
+
+    @property
+    def _narrows(self) -> Narrow | None:
+        return None if self.sees_all else self.narrow
+
+    def find(self, task_id: int) -> Task | None:
+        """The task of that id, if his lists may hold it; what he may do to it is another question."""
+        return task_or_none(current_state().database, task_id, self._narrows)
+
+    def find_all(self, ids: Iterable[int]) -> dict[int, Task]:
+        """Those of the tasks that his lists may hold: id -> task."""
+        return tasks_by_id(current_state().database, ids, self._narrows)
+
+    def running(self) -> list[Task]:
+        """The tasks that run, of those."""
+        return running_tasks(current_state().database, narrow=self._narrows)
 
     def name_of(self, user_id: Any) -> str:
         """The name of whoever started something; "" when nobody did, "someone" when nobody knows him."""
@@ -106,7 +123,7 @@ def the_task(task_id: int, permission: str = "view") -> Task:
     :raises NotFound: there is none, or none that he may see: he is not told which.
     """
     person = visitor()
-    task = task_or_none(current_state().database, task_id)
+    task = person.find(task_id)
     if task is None or not person.may("view", task):
         abort(404 if person.may(permission) else 403)
     if not person.may(permission, task):
@@ -157,7 +174,7 @@ def running_now() -> list[Task]:
     """The tasks that run, asked for once a request: the tray and the widgets both show them."""
     found: list[Task] | None = request.environ.get(_RUNNING)
     if found is None:
-        found = request.environ[_RUNNING] = running_tasks(current_state().database)
+        found = request.environ[_RUNNING] = visitor().running()
     return found
 
 

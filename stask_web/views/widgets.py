@@ -26,7 +26,7 @@ from ..formatting import action_specs_of
 from ..language import reading, tr, trn
 from ..models import Task, WorkerRecord
 from ..options import ActionSpec
-from ..queries import last_tasks, next_fires, task_or_none
+from ..queries import last_tasks, next_fires
 from ..readers import choose_reader
 from ..state import State, current_state
 from ..status import Status
@@ -339,7 +339,8 @@ def _alone(identifier: str) -> str:
 
 def _progress_alone(person: Visitor, task: Task | int) -> str:
     state = current_state()
-    row = task_or_none(state.database, task) if isinstance(task, int) else task
+    number = task if isinstance(task, int) else task.id
+    row = task if isinstance(task, Task) and person.sees_all else person.find(number)
     if row is None or not person.may("view", row):
         return ""
     shown = show_all(state, [row], places=True)[0]

@@ -41,9 +41,9 @@ PAGES = (
 #: What people see of an element, read for all within a place.
 LOOK = """([place, outside]) => {
   const names = ["display", "position", "boxSizing", "color", "backgroundColor", "marginTop", "marginLeft",
-    "paddingTop", "paddingLeft", "borderTopWidth", "borderBottomWidth", "borderTopLeftRadius", "fontFamily", "fontSize", "fontWeight",
-    "lineHeight", "letterSpacing", "textAlign", "textTransform", "textDecorationLine", "textIndent", "boxShadow",
-    "listStyleType", "float", "fill", "stroke"];
+    "paddingTop", "paddingLeft", "borderTopWidth", "borderBottomWidth", "borderTopLeftRadius", "fontFamily", "fontSize",
+    "fontWeight", "lineHeight", "letterSpacing", "textAlign", "textTransform", "textDecorationLine",
+    "textIndent", "boxShadow", "listStyleType", "float", "fill", "stroke"];
   const found = [];
   for (const root of document.querySelectorAll(place)) {
     for (const element of [root, ...root.querySelectorAll("*:not(time, [data-field])")]) {
@@ -179,3 +179,34 @@ def test_colours_and_keys_are_within_reach(see: Callable[..., Any], width: int) 
     assert scheme(page) == "dark"
     page.locator("[data-keys-open]").click()
     assert page.locator("dialog[open]").is_visible()
+
+
+#: A host whose own things fill the first screen.
+TALL = LIGHT + "header { display: block; height: 3000px; }"
+FOCUS = "() => [document.activeElement.id || document.activeElement.tagName, scrollY]"
+
+
+def test_a_form_on_its_page_waits_for_what_is_typed_and_moves_nothing(see: Callable[..., Any]) -> None:
+    page = see("/stask/workers/product/run/labels", TALL)
+    page.wait_for_function("document.activeElement !== document.body")
+    assert page.evaluate(FOCUS) == ["field-name", 0]
+
+
+def test_whoever_is_somewhere_already_stays_there(see: Callable[..., Any], host: Host, browser: Any) -> None:
+    page = see("/stask/", LIGHT)
+    focus = "() => document.querySelector('header button').focus()"
+    page.add_init_script(f"addEventListener('DOMContentLoaded', {focus})")
+    page.goto(host.url + "/stask/workers/product/run/labels", wait_until="load")
+    page.wait_for_selector(".stask[data-page]", state="attached")
+    assert page.evaluate(FOCUS)[0] == "BUTTON"
+
+
+def test_a_widget_on_a_page_of_the_host_takes_no_focus_and_moves_nothing(see: Callable[..., Any], host: Host) -> None:
+    page = see("/shop", TALL)
+    assert page.evaluate(FOCUS) == ["BODY", 0]
+    drawn = page.evaluate("() => (window.before = document.querySelector('.widget')) && true")
+    assert drawn
+    with host.site.app.app_context():
+        host.site.state.tasks.cancel(host.site.get(1), by="Olena")
+    page.wait_for_function("() => document.querySelector('.widget') !== window.before", timeout=30_000)
+    assert page.evaluate(FOCUS) == ["BODY", 0]

@@ -52,7 +52,7 @@ def tail(app: Flask, heard: Heard) -> Iterator[Relay]:
     yield made
     made._tasks.clear()
     made._lists.clear()
-    made._stats_watchers = 0
+    made._stats.clear()
     wait_for_end(made)
 
 
