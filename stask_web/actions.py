@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from .options import ActionSpec, dry_run_field, options_model
+from .options import ActionSpec, dry_run_field
+from .signatures import BrokenSignature, options_model
 from .status import PRIORITIES
 
 if TYPE_CHECKING:
@@ -64,18 +65,27 @@ def action(
 
 def action_specs(cls: type[Any]) -> dict[str, ActionSpec]:
     """The actions of a worker class by name, base classes' first."""
-    return dict(_specs(cast("Hashable", cls)))
+    return dict(_specs(cast("Hashable", cls))[0])
+
+
+def broken_actions(cls: type[Any]) -> dict[str, str]:
+    """The actions of a worker class that could only fail: method -> why."""
+    return dict(_specs(cast("Hashable", cls))[1])
 
 
 @cache
-def _specs(cls: type[Any]) -> dict[str, ActionSpec]:
+def _specs(cls: type[Any]) -> tuple[dict[str, ActionSpec], dict[str, str]]:
     """Read once for each class: every run asks for them."""
     specs: dict[str, ActionSpec] = {}
-    for base in reversed(cls.__mro__):
-        for name, method in vars(base).items():
-            if name.startswith(PREFIX) and callable(getattr(cls, name, None)) and len(name) > len(PREFIX):
-                specs[name[len(PREFIX) :]] = _spec(cls, name, getattr(cls, name) or method)
-    return specs
+    broken: dict[str, str] = {}
+    names = dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))
+    for name in names:
+        if name.startswith(PREFIX) and callable(getattr(cls, name, None)) and len(name) > len(PREFIX):
+            try:
+                specs[name[len(PREFIX) :]] = _spec(cls, name, getattr(cls, name))
+            except BrokenSignature as error:
+                broken[name] = error.message
+    return specs, broken
 
 
 def normal_name(action: str) -> str:
@@ -86,7 +96,7 @@ def normal_name(action: str) -> str:
 def _spec(cls: type[Any], method_name: str, method: Callable[..., Any]) -> ActionSpec:
     facts = dict(getattr(method, _ATTRIBUTE, {}))
     name = method_name[len(PREFIX) :]
-    model = options_model(method)
+    model = options_model(cls, method_name)
     facts.setdefault("title", name.replace("_", " ").strip().capitalize())
     facts.setdefault("description", _first_paragraph(method.__doc__))
     facts["identifier"] = str(getattr(cls, "identifier", ""))

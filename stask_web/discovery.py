@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
-from .actions import normal_name
+from .actions import broken_actions, normal_name
 from .text import clean
 from .worker import TaskInterface, find_spec
 
@@ -27,9 +27,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Broken:
-    """A module or class that could not be used.
+    """A module, class or action that could not be used.
 
-    :param name: the module, class or entry point.
+    :param name: the module, class, action's method or entry point.
     :param reason: the error, in one line.
     """
 
@@ -107,6 +107,8 @@ class Registry:
             return False
         try:
             cls().actions()
+            for method, reason in broken_actions(cls).items():
+                self._report(f"{class_name(cls)}.{method}", reason)
         except Exception as error:
             self._report(class_name(cls), f"it cannot be made: {_reason(error)}")
             return False
@@ -147,7 +149,7 @@ class Registry:
     def _report(self, name: str, reason: str) -> None:
         if not any(item.name == name for item in self.broken):
             self.broken.append(Broken(name, reason))
-            _log.warning("The worker %s is skipped: %s", name, reason)
+            _log.warning("%s is skipped: %s", name, reason)
 
 
 def class_name(cls: type[Any]) -> str:

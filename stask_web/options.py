@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,6 @@ __all__ = [
     "errors_of",
     "guard_secrets",
     "name_of",
-    "options_model",
     "validate",
 ]
 
@@ -273,15 +271,3 @@ def _sentence(item: Any) -> str:
     if item["type"] not in SENTENCES:
         return clean(item["msg"])  # a type that the author of a model made, with a text of his own
     return clean(sentence(item["type"], item.get("ctx")))
-
-
-def options_model(method: Callable[..., Any]) -> type[BaseModel] | None:
-    """The pydantic model by which an action's ``options`` are annotated, or None for a plain dict."""
-    parameters = list(inspect.signature(method).parameters.values())
-    named = [item for item in parameters if item.name == "options"] or parameters[2:3]
-    if not named or named[0].annotation is inspect.Parameter.empty:
-        return None
-    annotation = named[0].annotation
-    if isinstance(annotation, str):
-        annotation = typing.get_type_hints(method, include_extras=True).get(named[0].name)
-    return annotation if is_model_class(annotation) else None

@@ -11,7 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .actions import action_specs, normal_name
+from .actions import action_specs, broken_actions, normal_name
 from .columns import to_epoch
 from .errors import IllegalMove, InvalidOptions, STaskError, UnknownAction
 from .models import Task
@@ -354,6 +354,9 @@ def find_spec(cls: type[Any], action: str) -> ActionSpec:
     for name, spec in specs.items():
         if normal_name(name) == wanted:
             return spec
+    for method, reason in broken_actions(cls).items():
+        if normal_name(method) == f"task_{wanted}":
+            raise UnknownAction(f"The action {action!r} of the worker {cls.identifier!r} cannot be used: {reason}")
     known = ", ".join(repr(name) for name in specs) or "none"
     raise UnknownAction(f"The worker {cls.identifier!r} has no action {action!r}. It has: {known}.")
 
