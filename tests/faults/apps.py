@@ -108,6 +108,8 @@ class Faulty(BaseWorker):
             "str": Unspeakable(),
             "failed": TaskFailed("The shop is closed."),
         }
+        if options.get("before"):
+            self.mark_finished(task, message=options["before"])
         raise kinds[options["kind"]]
 
     def task_swallow(self, task: Any, options: Any) -> None:
