@@ -38,6 +38,7 @@ WORKER_GONE = mark("The worker '%(worker)s' is not here any more, so this could 
 OPTIONS_CHANGED = mark("The options do not fit any more. %(sentence)s")
 FAILED = mark("It failed.")
 NOT_COMMITTED = mark("Changes in db.session were not committed, so they were rolled back.")
+NOT_COMMITTED_IN = mark("Changes in db.session were not committed, so they were rolled back: %(tables)s")
 NOT_STORED = mark("What it said of its end could not be stored.")
 LEFT_OUT = mark("Some lines were left out here, because the log grew over its limit.")
 

@@ -24,8 +24,8 @@ from ..status import PRIORITIES
 from ..told import task_json
 from ..worker import find_spec
 from .group import stask_group
-from .output import Failure, json_option, print_json
-from .watch import end_of, watch
+from .output import Failure, json_option, print_json, warn
+from .watch import INTERRUPTED, end_of, watch
 from .workers import ready_state
 
 #: A task that is to run here is kept from the worker processes for so long; should this process die, they take it then.
@@ -81,8 +81,12 @@ def run(
         from ..engines.inline import execute
 
         # What the action prints is no part of the one document that --json gives.
-        with redirect_stdout(sys.stderr) if as_json else nullcontext():
-            execute(current_app._get_current_object(), task)  # type: ignore[attr-defined]
+        try:
+            with redirect_stdout(sys.stderr) if as_json else nullcontext():
+                execute(current_app._get_current_object(), task)  # type: ignore[attr-defined]
+        except KeyboardInterrupt:
+            warn(f"Task {task.id}: {task.message}")
+            raise SystemExit(INTERRUPTED) from None
     elif wait:
         task = watch(state, task, quiet=as_json)
     if as_json:

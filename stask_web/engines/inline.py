@@ -38,6 +38,7 @@ def process_pending(app: Flask, batch_size: int = 10) -> int:
 
     :param batch_size: how many at most.
     :returns: how many completed.
+    :raises KeyboardInterrupt: Ctrl-C, after the task that it stopped is written down.
     """
     completed = 0
     with _here(app) as here:
@@ -56,12 +57,13 @@ def execute(app: Flask, task: Task) -> bool:
     :param task: brought up to date afterwards.
     :returns: whether it completed.
     """
-    done = execute_id(app, task.id)
-    fresh = task_or_none(state_of(app).database, task.id)
-    if fresh is not None:
-        for column in sa.inspect(Task).column_attrs:
-            sa.orm.attributes.set_committed_value(task, column.key, getattr(fresh, column.key))
-    return done
+    try:
+        return execute_id(app, task.id)
+    finally:
+        fresh = task_or_none(state_of(app).database, task.id)
+        if fresh is not None:
+            for column in sa.inspect(Task).column_attrs:
+                sa.orm.attributes.set_committed_value(task, column.key, getattr(fresh, column.key))
 
 
 def execute_id(app: Flask, task_id: int, *, early: bool = True) -> bool:
@@ -124,6 +126,8 @@ class _Here:
             _log.warning("Task %d: the outcome %r came too late, so it was dropped.", claim.id, outcome.kind)
         else:
             announce_end(self._state, ended.status, claim.id)
+        if attendant.keyboard:
+            raise KeyboardInterrupt
         return outcome
 
     def _with_delay(self, claim: Claim, outcome: Outcome) -> Outcome:
@@ -146,12 +150,16 @@ class _Here:
 
 
 class _Attendant(Watcher):
-    """A thread beside the action: tells its newest progress, and whether somebody stopped it."""
+    """A thread beside the action: tells its newest progress, and whether somebody stopped it.
+
+    ``keyboard`` says at the end whether it was Ctrl-C.
+    """
 
     def __init__(self, state: State, claims: Claims, claim: Claim) -> None:
         self._state = state
         self._claims = claims
         self._claim = claim
+        self.keyboard = False
         self._run: TaskRun | None = None
         self._until: float | None = None
         self._over = threading.Event()
@@ -176,6 +184,7 @@ class _Attendant(Watcher):
 
     def end(self, run: TaskRun) -> None:
         """Nothing more to look after."""
+        self.keyboard = run.keyboard
         self._run = None
         self._over.set()
 

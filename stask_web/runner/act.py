@@ -69,7 +69,7 @@ def run_claimed(app: Flask, claim: Claim, watcher: Watcher | None = None) -> Out
     """
     watcher = watcher or Watcher()
     state = state_of(app)
-    run = TaskRun(state, claim, watcher.report)
+    run = TaskRun(state, claim, watcher.report, alone=watcher.alone)
     run.pen.told = partial(watcher.hidden, claim)
     state.vault.passed = hide_here
     try:
@@ -94,6 +94,7 @@ def _in_context(app: Flask, state: State, run: TaskRun, watcher: Watcher) -> Out
     except BaseException as error:  # by the host's teardown functions, or an interrupt between two lines of ours
         if outcome is None:
             return _of_error(run, error)
+        run.note(error)
         _tell(run, "warning", f"After the end of the action: {_traceback(error)}")
     return outcome
 
@@ -177,6 +178,7 @@ def _marked(run: TaskRun) -> Outcome | None:
 
 def _of_error(run: TaskRun, error: BaseException) -> Outcome:
     """How an attempt ended that an exception ended."""
+    run.note(error)
     kind = run.report.interrupted
     if kind is None and isinstance(error, TaskInterrupt) and error.kind == "cancel":
         kind = "cancel"  # by the action itself; any other kind says what only its supervisor knows
@@ -192,6 +194,8 @@ def _of_error(run: TaskRun, error: BaseException) -> Outcome:
         return run.finish("failed", stored.TOO_LONG % {"where": run.where()})
     if kind is not None:
         return run.finish("drained", stored.DRAINED % {"where": run.where()})
+    if run.keyboard:  # whoever stopped it here does not want it to start again elsewhere
+        return run.finish("cancelled", stored.KEYBOARD % {"where": run.where()})
     passing = isinstance(error, DatabaseBusy | TablesMissing) and not isinstance(error, TransactionOpen)
     if isinstance(error, STaskError) and not passing:
         _tell(run, "error", error.message if isinstance(error, TaskFailed) else _traceback(error))

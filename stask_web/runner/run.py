@@ -41,14 +41,18 @@ class TaskRun:
     Nothing of it is written to the database: that is the engine's, and only after the action.
 
     :param tell: called with each report that is worth telling, in the action's thread or the timer's.
+    :param alone: whether its process runs tasks and nothing else.
     """
 
-    def __init__(self, state: State, claim: Claim, tell: Tell | None = None) -> None:
+    def __init__(self, state: State, claim: Claim, tell: Tell | None = None, *, alone: bool = False) -> None:
         self.state = state
         self.claim = claim
         self.pen = Pen(partial(state.journals.of, claim.id), claim.attempt_no)
         self.report = Report(self._emit, text=self.pen.text)
         self.outcome: tuple[int, str | None, Any] | None = None
+        #: Whether Ctrl-C ended it in a process that is not ours: it is meant for the program, too.
+        self.keyboard = False
+        self.alone = alone
         self.warnings = 0
         self.counts: dict[str, int] = {}
         self.task = _snapshot(claim, self)
@@ -89,6 +93,10 @@ class TaskRun:
         return self.state.storage.result_path(self.claim.id, name)
 
     # -- what the runner calls
+
+    def note(self, error: BaseException) -> None:
+        """Note what an exception means for others than the task."""
+        self.keyboard |= isinstance(error, KeyboardInterrupt) and not self.alone
 
     def values(self, snapshot: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """All that is told of the progress."""

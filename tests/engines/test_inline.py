@@ -79,6 +79,34 @@ def test_a_time_limit_holds_here_too(tmp_path, monkeypatch) -> None:  # type: ig
     site.close()
 
 
+def test_ctrl_c_stops_the_task_for_good_and_the_program_too(sqlite_site: Site) -> None:
+    task, other = sqlite_site.create("raise", kind="keyboard"), sqlite_site.create("note")
+    with pytest.raises(KeyboardInterrupt):
+        process_pending(sqlite_site.app, 10)
+    done = sqlite_site.task(task)
+    assert (done.status, done.message) == (Status.CANCELLED, "It was interrupted from the keyboard")
+    assert sqlite_site.task(other).is_pending()
+    given = sqlite_site.task(sqlite_site.create("raise", kind="keyboard"))
+    with sqlite_site.app.app_context(), pytest.raises(KeyboardInterrupt):
+        stask.execute(given)
+    assert given.status == Status.CANCELLED, "it is brought up to date"
+    assert list(sqlite_site.state.storage.run.iterdir()) == []
+
+
+def test_ctrl_c_after_the_outcome_leaves_it_as_it_is(sqlite_site: Site) -> None:
+    task = sqlite_site.create("raise", kind="keyboard", before="Made it.")
+    with pytest.raises(KeyboardInterrupt):
+        process_pending(sqlite_site.app, 1)
+    assert (sqlite_site.task(task).status, sqlite_site.task(task).message) == (Status.COMPLETED, "Made it.")
+
+
+def test_an_action_that_ends_the_program_ends_only_its_task(sqlite_site: Site) -> None:
+    task, other = sqlite_site.create("raise", kind="exit"), sqlite_site.create("note")
+    process_pending(sqlite_site.app, 10)
+    assert sqlite_site.task(task).message == "Attempt 1 of 3 stopped: The program ended itself (sys.exit)"
+    assert sqlite_site.task(other).status == Status.COMPLETED
+
+
 def test_the_hosts_logging_is_as_before(sqlite_site: Site) -> None:
     root = logging.getLogger()
     before = (root.level, list(root.handlers))

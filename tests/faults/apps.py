@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from pydantic import BaseModel, SecretStr
@@ -107,6 +108,8 @@ class Faulty(BaseWorker):
             "str": Unspeakable(),
             "failed": TaskFailed("The shop is closed."),
         }
+        if options.get("before"):
+            self.mark_finished(task, message=options["before"])
         raise kinds[options["kind"]]
 
     def task_swallow(self, task: Any, options: Any) -> None:
@@ -151,6 +154,37 @@ class Faulty(BaseWorker):
     def task_uncommitted(self, task: Any, options: Any) -> None:
         db.session.add(Row(text="never"))
         db.session.flush()
+
+    def task_writes(self, task: Any, options: Any) -> None:
+        """Write in one of many ways, and leave it uncommitted."""
+        table: Any = Row.__table__
+        insert = sa.insert(table).values(text="never")
+        inserted = insert.returning(table.c.id).cte("inserted")
+        ways = {
+            "object": lambda: db.session.add(Row(text="never")),
+            "core": lambda: db.session.execute(insert),
+            "connection": lambda: db.session.connection().execute(insert),
+            "driver": lambda: db.session.connection().exec_driver_sql("INSERT INTO row (text) VALUES ('never')"),
+            "text": lambda: db.session.execute(sa.text("/* of ours */ INSERT INTO \"row\" (text) VALUES ('never')")),
+            "bulk": lambda: db.session.bulk_save_objects([Row(text="never")]),
+            "cte": lambda: db.session.execute(sa.select(inserted.c.id)),
+            "update": lambda: db.session.execute(sa.update(table).values(text="never")),
+            "nested": lambda: db.session.begin_nested().session.execute(insert),
+            "none": lambda: db.session.execute(sa.select(table)).all(),
+            "committed": lambda: (db.session.execute(insert.values(text="kept")), db.session.commit()),
+            "later": lambda: (db.session.commit(), db.session.connection().execute(sa.select(table)).all()),
+        }
+        for way in options["ways"]:
+            ways[way]()
+
+    def task_hold(self, task: Any, options: Any) -> None:
+        """Write, and keep the transaction open while something happens to the database."""
+        pid = db.session.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        db.session.add(Row(text="never"))
+        db.session.flush()
+        note(options, "started", str(pid))
+        while not (Path(options["notes"]) / "enough").exists():
+            time.sleep(0.02)
 
     def task_family(self, task: Any, options: Any) -> None:
         """Leave a daemon behind, out of the group and the session."""

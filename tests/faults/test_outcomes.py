@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stask_web import Status
+from stask_web.engines.inline import process_pending
 
 from .site import Site
 
@@ -56,9 +57,35 @@ def test_uncommitted_work_is_rolled_back_and_that_is_told(site: Site) -> None:
     site.start(concurrency=1)
     task = site.create("uncommitted")
     assert site.wait(task).status == Status.COMPLETED
-    assert any("not committed" in line for line in site.log(task))
+    assert site.log(task) == ["Changes in db.session were not committed, so they were rolled back: row"]
     with site.state.database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM row").scalar() == 0
+
+
+@pytest.mark.parametrize(
+    "way", ["object", "core", "connection", "driver", "text", "bulk", "update", "nested", "core later core"]
+)
+def test_whatever_way_it_was_written_what_was_not_committed_is_told(site: Site, way: str) -> None:
+    task = site.create("writes", ways=["none", *way.split()])
+    process_pending(site.app, 1)
+    assert site.task(task).status == Status.COMPLETED
+    assert site.log(task) == ["Changes in db.session were not committed, so they were rolled back: row"]
+
+
+@pytest.mark.parametrize("way", ["none", "committed", "committed later", "core later", "connection nested later"])
+def test_nothing_is_told_of_what_was_committed_or_only_read(site: Site, way: str) -> None:
+    task = site.create("writes", ways=way.split())
+    process_pending(site.app, 1)
+    assert site.task(task).status == Status.COMPLETED
+    assert site.log(task) == []
+
+
+def test_what_one_task_has_not_committed_is_no_part_of_the_next(site: Site) -> None:
+    site.start(concurrency=1)
+    for way in ("connection", "object", "committed"):
+        assert site.wait(site.create("writes", ways=[way])).status == Status.COMPLETED
+    with site.state.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT text FROM row").scalars().all() == ["kept"]
 
 
 def test_a_process_pool_works_and_a_fork_that_comes_back_does_not_speak_for_the_task(site: Site) -> None:

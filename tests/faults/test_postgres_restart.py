@@ -190,3 +190,35 @@ def test_a_worker_that_dies_while_the_server_is_away_is_found_when_it_is_back(cl
     done = site.wait(task)
     assert done.status == Status.COMPLETED
     assert [attempt.outcome for attempt in site.attempts(task)] == ["lost", "completed"]
+
+
+def test_a_connection_that_died_with_the_server_changes_nothing_of_how_a_task_ended(
+    cluster: Cluster, site: Site
+) -> None:
+    site.start(concurrency=1)
+    task = site.create("hold")
+    site.wait_note("started")
+    cluster.crash()
+    cluster.start()
+    enough(site)
+    done = site.wait(task)
+    assert (done.status, len(site.attempts(task))) == (Status.COMPLETED, 1)
+    assert site.log(task) == ["Changes in db.session were not committed, so they were rolled back: row"]
+    follower = site.create("writes", ways=["committed"])
+    assert site.wait(follower).status == Status.COMPLETED
+    assert site.log(follower) == []
+
+
+def test_a_connection_that_never_answers_again_is_not_waited_for(cluster: Cluster, site: Site) -> None:
+    """As one whose other end has vanished from the network. Here its server process is halted."""
+    site.start(concurrency=1)
+    task = site.create("hold")
+    (pid,) = map(int, site.wait_note("started"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        enough(site)
+        assert site.wait(task).status == Status.COMPLETED
+        assert any("not committed" in line for line in site.log(task))
+        assert site.wait(site.create("note")).status == Status.COMPLETED
+    finally:
+        os.kill(pid, signal.SIGCONT)

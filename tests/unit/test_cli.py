@@ -38,6 +38,9 @@ class GreetWorker(BaseWorker):
         task.logger().log("info", "about to greet")
         self.mark_finished(task, None, f"Hello {options.get('name', 'world')}")
 
+    def task_leave(self, task: Any, options: Any) -> None:
+        raise KeyboardInterrupt
+
     def task_sulk(self, task: Any, options: dict[str, Any]) -> None:
         """Fails."""
         raise TaskFailed("Not today.")
@@ -138,7 +141,7 @@ def test_workers_lists_actions_and_state(run: Invoke) -> None:
     [worker] = json.loads(run("workers", "--json").output)
     assert worker["identifier"] == "greet"
     assert worker["active"] is True
-    assert set(worker["actions"]) == {"hello", "sulk"}
+    assert set(worker["actions"]) == {"hello", "leave", "sulk"}
     assert "greet" in run("workers").output
 
 
@@ -165,6 +168,13 @@ def test_run_here_runs_in_this_process_and_says_how_it_ended(run: Invoke) -> Non
 
 def test_run_here_of_a_task_that_fails_fails(run: Invoke) -> None:
     assert failed(run("run", "greet", "sulk", "--here"), "Not today.")
+
+
+def test_ctrl_c_in_a_run_here_stops_the_task_and_ends_the_command(run: Invoke, app: Flask) -> None:
+    result = run("run", "greet", "leave", "--here")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr.strip().endswith("It was interrupted from the keyboard")
+    assert json.loads(run("show", "1", "--json").output)["status_text"] == "cancelled"
 
 
 def test_a_running_task_is_shown_with_the_numbers_of_its_journal(run: Invoke, app: Flask) -> None:
