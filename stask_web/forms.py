@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, BinaryIO, Literal, cast, get_args, get_origin
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from werkzeug.datastructures import FileStorage, MultiDict
 
+from .blame import authors_code
 from .conditions import asked, condition_of, values_of
 from .controls import EXACT, LIST_KINDS, WHOLE_TEXT, ZONE_OF, from_json, is_default, number_of, read_exact, with_zone
 from .errors import UploadRefused
@@ -181,6 +183,10 @@ class LaunchForm:
         self.priority = str(body.get(PRIORITY) or self.spec.priority)
         self.start_at = str(body.get(START_AT) or "")
         return values
+
+    def authors_code(self, values: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """Around whatever checks these values: what breaks in its author's code is told as an error of its field."""
+        return authors_code(f"{self.identifier}.{self.spec.name}", self.spec.model, values)
 
     def errors(self) -> dict[str, str]:
         """Field name -> sentence."""

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, create_model
 from werkzeug.datastructures import MultiDict
 
+from .blame import authors_code
 from .controls import shown_text
 from .errors import InvalidOptions
 from .fields import Field
@@ -93,10 +94,17 @@ class SettingsForm(LaunchForm):
             return ""
         if isinstance(value, bool):
             return tr("Yes") if value else tr("No")
-        labels = dict(item.choices()) if item.kind in ("select", "radio") else {}
+        labels = self._labels(name) if item.kind in ("select", "radio") else {}
         text = shown_text(item, value)
         words = ", ".join(text) if isinstance(text, list) else str(text)
         return labels.get(words, words)
+
+    def _labels(self, name: str) -> dict[str, str]:
+        """The words of a field's choices, which may hang on other settings; none when they cannot be loaded."""
+        item = next(item for item in self.fields if item.name == name)
+        if not item.choices and not item.error:
+            self.load_choices()
+        return dict(item.choices)
 
     def described(self) -> list[dict[str, Any]]:
         """Every setting as JSON has it; of a secret only whether it is set."""
@@ -176,7 +184,8 @@ class SettingsForm(LaunchForm):
         values = merged(self.code, stored)
         try:
             if self.model is not None:
-                checked: Any = check_deep(self.model, values)
+                with authors_code(f"the settings of {self.identifier}", self.model, values):
+                    checked: Any = check_deep(self.model, values)
                 return {name: _attribute(checked, knob.path) for name, knob in self.knobs.items()}
             return self._check_untyped(values, concerned)
         except InvalidOptions as error:
