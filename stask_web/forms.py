@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any, BinaryIO, Literal, cast, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -34,8 +35,8 @@ __all__ = ["FormField", "LaunchForm", "Preview", "preview_of", "read_start"]
 
 log = logging.getLogger(__name__)
 
-#: Suffix of the hidden field that carries the token of an upload.
-UPLOAD = "__upload"
+#: Suffix of the hidden field that carries the token of an upload, and of the box that takes it away again.
+UPLOAD, REMOVE = "__upload", "__remove"
 CHECK, PRIORITY, START_AT, ZONE, FORM_KEY = "_check", "_priority", "_start_at", "_zone", "_form_key"
 #: A form that sends this wants to be asked first. A page asks by itself where there is JavaScript.
 ASK = "_ask"
@@ -290,19 +291,27 @@ class LaunchForm:
     def _read_files(
         self, item: FormField, form: MultiDict[str, str], files: MultiDict[str, FileStorage], values: dict[str, Any]
     ) -> None:
-        try:
-            sent = [file for file in files.getlist(item.name) if file.filename]
-            if sent:
-                item.files = [self._receive(item, file) for file in (sent if item.kind == "files" else sent[-1:])]
-            else:
-                item.files = [self._taken(item, token) for token in form.getlist(item.name + UPLOAD) if token]
-        except UploadRefused as refused:
-            item.error = refused.message
+        sent = [file for file in files.getlist(item.name) if file.filename]
+        removed = form.getlist(item.name + REMOVE)
+        tokens = [token for token in dict.fromkeys(form.getlist(item.name + UPLOAD)) if token and token not in removed]
+        if item.kind == "file":
+            sent, tokens = sent[-1:], [] if sent else tokens[-1:]
+        item.files = []
+        takes = [partial(self._taken, item, token) for token in tokens]
+        for take in [*takes, *(partial(self._receive, item, file) for file in sent)]:
+            try:  # each for itself: one that is refused takes no other with it
+                item.files.append(take())
+            except UploadRefused as refused:
+                item.error = item.error or refused.message
         paths = [UploadedPath.of(file.path, file.name, file.token) for file in item.files]
-        if item.kind == "files":
-            values[item.name] = paths
-        elif paths:
-            values[item.name] = paths[0]
+        if paths:
+            values[item.name] = paths if item.kind == "files" else paths[0]
+        elif item.spec.has_default:
+            return
+        elif item.spec.nullable:
+            values[item.name] = None
+        elif item.kind == "files":
+            values[item.name] = []
         elif item.spec.required and not item.error:
             item.error = sentence("file")
 
