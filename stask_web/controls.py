@@ -127,7 +127,8 @@ def _shown_moment(item: Field, value: Any, zone: str | None) -> Shown:
         return Shown(text, place, exact)
     try:
         text = written(moment.astimezone(_zone(zone)))
-        same = _placed(datetime.fromisoformat(text), zone) == moment
+        again = _placed(datetime.fromisoformat(text), zone)
+        same = again == moment and again.utcoffset() == moment.utcoffset()
     except (ValueError, OverflowError, OSError):  # near the first or last year, or of no known zone
         text, zone, same = written(moment), moment.isoformat()[-6:], True
     return Shown(text, zone, "" if same else json.dumps(moment.isoformat()))

@@ -245,7 +245,9 @@ class SettingsForm(LaunchForm):
         default = None if value is MISSING or is_secret else value
         required = knob.field.required and not is_kept and default is None
         known = is_secret or value is not MISSING
-        return knob._replace(field=replace(knob.field, default=default, required=required, has_default=known))
+        return knob._replace(
+            field=replace(knob.field, default=default, required=required, has_default=known, fresh=False)
+        )
 
     def _describe(self, item: FormField) -> dict[str, Any]:
         secret = item.kind == "secret"
