@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -66,13 +67,13 @@ def _broken(model: type[BaseModel], values: Mapping[str, Any]) -> tuple[str, boo
         alone = factory is not None and name not in values and not info.default_factory_takes_validated_data
         if alone and _breaks(factory):  # type: ignore[arg-type]
             return name, False
-    if not _breaks(lambda: model.model_validate({})):
+    if not _breaks(partial(model.model_validate, {})):
         for name, value in values.items():
-            if _breaks(lambda name=name, value=value: model.model_validate({name: value}, by_alias=True, by_name=True)):
+            if _breaks(partial(model.model_validate, {name: value}, by_alias=True, by_name=True)):
                 return name, False
     for name, info in model.model_fields.items():
         source = first_mark(marks_of(info), Choices)
-        if source is not None and _breaks(lambda source=source: source(dict(values))):
+        if source is not None and _breaks(partial(source, dict(values))):
             return name, True
     return "", False
 
