@@ -274,8 +274,8 @@ class LaunchForm:
             return self._choice(item, text)
         try:
             return with_zone(item.spec, number_of(text) if item.kind == "decimal" else text, item.zone)
-        except (ValueError, OverflowError):
-            item.error = sentence("timezone_offset")
+        except ValueError as error:
+            item.error = str(error)
             return text
 
     def _path_error(self, item: FormField) -> str:
