@@ -35,7 +35,7 @@ def _wanted(item: Field | None, value: Any) -> str | float:
 
 
 def values_of(item: Field, text: Any) -> list[str]:
-    """What a field holds, as texts: a flag is "true" or "false", nothing is ""; of a file or a secret nothing is told."""
+    """What a field holds, as texts: a flag is "true" or "false", nothing is ""; files and secrets are not told."""
     if item.kind in ("file", "files", "secret"):
         return [""]
     if isinstance(text, list):

@@ -12,8 +12,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from .errors import InvalidSchedule
 from .fields import Field, text_of
 from .language import reader, tr
+from .rules import find_zone
 from .sentences import sentence
 from .typed import is_secret
 
@@ -81,7 +83,7 @@ def step_of(texts: list[str]) -> str:
 def with_zone(item: Field, text: str, zone: str | None) -> str:
     """A time or moment as text with its zone, as the model wants it; without one as it was sent.
 
-    :raises ValueError: there is no such time zone.
+    :raises ValueError: with a sentence, when there is no such time zone.
     """
     if not zone and (zone is None or item.kind != "datetime"):
         return text
@@ -91,7 +93,18 @@ def with_zone(item: Field, text: str, zone: str | None) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text  # the model says what is wrong
-    return text if moment.tzinfo is not None else _placed(moment, zone).isoformat()
+    try:
+        return text if moment.tzinfo is not None else _placed(moment, zone).isoformat()
+    except (ValueError, OverflowError):
+        raise ValueError(_no_such_moment(zone)) from None
+
+
+def _no_such_moment(zone: str) -> str:
+    try:
+        find_zone(zone)
+    except InvalidSchedule as error:
+        return error.errors["timezone"]
+    return sentence("datetime_parsing")
 
 
 def number_of(text: str) -> str:
@@ -127,7 +140,8 @@ def _shown_moment(item: Field, value: Any, zone: str | None) -> Shown:
         return Shown(text, place, exact)
     try:
         text = written(moment.astimezone(_zone(zone)))
-        same = _placed(datetime.fromisoformat(text), zone) == moment
+        again = _placed(datetime.fromisoformat(text), zone)
+        same = again == moment and again.utcoffset() == moment.utcoffset()
     except (ValueError, OverflowError, OSError):  # near the first or last year, or of no known zone
         text, zone, same = written(moment), moment.isoformat()[-6:], True
     return Shown(text, zone, "" if same else json.dumps(moment.isoformat()))

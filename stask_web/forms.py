@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any, BinaryIO, Literal, cast, get_args, get_origin
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from werkzeug.datastructures import FileStorage, MultiDict
 
+from .blame import authors_code
 from .conditions import asked, condition_of, values_of
 from .controls import EXACT, LIST_KINDS, WHOLE_TEXT, ZONE_OF, from_json, is_default, number_of, read_exact, with_zone
 from .encoding import plain
@@ -33,8 +36,8 @@ __all__ = ["FormField", "LaunchForm", "Preview", "preview_of", "read_start"]
 
 log = logging.getLogger(__name__)
 
-#: Suffix of the hidden field that carries the token of an upload.
-UPLOAD = "__upload"
+#: Suffix of the hidden field that carries the token of an upload, and of the box that takes it away again.
+UPLOAD, REMOVE = "__upload", "__remove"
 CHECK, PRIORITY, START_AT, ZONE, FORM_KEY = "_check", "_priority", "_start_at", "_zone", "_form_key"
 #: A form that sends this wants to be asked first. A page asks by itself where there is JavaScript.
 ASK = "_ask"
@@ -183,6 +186,10 @@ class LaunchForm:
         self.start_at = str(body.get(START_AT) or "")
         return values
 
+    def authors_code(self, values: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """Around whatever checks these values: what breaks in its author's code is told as an error of its field."""
+        return authors_code(f"{self.identifier}.{self.spec.name}", self.spec.model, values)
+
     def errors(self) -> dict[str, str]:
         """Field name -> sentence."""
         found = {item.name: item.error for item in self.fields if item.error}
@@ -268,8 +275,8 @@ class LaunchForm:
             return self._choice(item, text)
         try:
             return with_zone(item.spec, number_of(text) if item.kind == "decimal" else text, item.zone)
-        except (ValueError, OverflowError):
-            item.error = sentence("timezone_offset")
+        except ValueError as error:
+            item.error = str(error)
             return text
 
     def _path_error(self, item: FormField) -> str:
@@ -285,19 +292,27 @@ class LaunchForm:
     def _read_files(
         self, item: FormField, form: MultiDict[str, str], files: MultiDict[str, FileStorage], values: dict[str, Any]
     ) -> None:
-        try:
-            sent = [file for file in files.getlist(item.name) if file.filename]
-            if sent:
-                item.files = [self._receive(item, file) for file in (sent if item.kind == "files" else sent[-1:])]
-            else:
-                item.files = [self._taken(item, token) for token in form.getlist(item.name + UPLOAD) if token]
-        except UploadRefused as refused:
-            item.error = refused.message
+        sent = [file for file in files.getlist(item.name) if file.filename]
+        removed = form.getlist(item.name + REMOVE)
+        tokens = [token for token in dict.fromkeys(form.getlist(item.name + UPLOAD)) if token and token not in removed]
+        if item.kind == "file":
+            sent, tokens = sent[-1:], [] if sent else tokens[-1:]
+        item.files = []
+        takes = [partial(self._taken, item, token) for token in tokens]
+        for take in [*takes, *(partial(self._receive, item, file) for file in sent)]:
+            try:  # each for itself: one that is refused takes no other with it
+                item.files.append(take())
+            except UploadRefused as refused:
+                item.error = item.error or refused.message
         paths = [UploadedPath.of(file.path, file.name, file.token) for file in item.files]
-        if item.kind == "files":
-            values[item.name] = paths
-        elif paths:
-            values[item.name] = paths[0]
+        if paths:
+            values[item.name] = paths if item.kind == "files" else paths[0]
+        elif item.spec.has_default:
+            return
+        elif item.spec.nullable:
+            values[item.name] = None
+        elif item.kind == "files":
+            values[item.name] = []
         elif item.spec.required and not item.error:
             item.error = sentence("file")
 

@@ -158,12 +158,11 @@ def errors_of(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, str]
 
 def defaults_of(model: type[BaseModel] | None) -> dict[str, Any]:
     """The defaults of a model's fields, without those that have none."""
-    fields = {} if model is None else model.model_fields
-    return {
-        name: info.get_default(call_default_factory=True, validated_data={})
-        for name, info in fields.items()
-        if not info.is_required()
-    }
+    found: dict[str, Any] = {}
+    for name, info in ({} if model is None else model.model_fields).items():
+        if not info.is_required():  # one may be made of those before it
+            found[name] = info.get_default(call_default_factory=True, validated_data=found)
+    return found
 
 
 def guard_secrets(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:

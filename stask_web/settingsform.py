@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, create_model
 from werkzeug.datastructures import MultiDict
 
+from .blame import authors_code
 from .controls import shown_text
 from .encoding import dump
 from .errors import InvalidOptions
@@ -94,10 +95,17 @@ class SettingsForm(LaunchForm):
             return ""
         if isinstance(value, bool):
             return tr("Yes") if value else tr("No")
-        labels = dict(item.choices()) if item.kind in ("select", "radio") else {}
+        labels = self._labels(name) if item.kind in ("select", "radio") else {}
         text = shown_text(item, value)
         words = ", ".join(text) if isinstance(text, list) else str(text)
         return labels.get(words, words)
+
+    def _labels(self, name: str) -> dict[str, str]:
+        """The words of a field's choices, which may hang on other settings; none when they cannot be loaded."""
+        item = next(item for item in self.fields if item.name == name)
+        if not item.choices and not item.error:
+            self.load_choices()
+        return dict(item.choices)
 
     def described(self) -> list[dict[str, Any]]:
         """Every setting as JSON has it; of a secret only whether it is set."""
@@ -177,7 +185,8 @@ class SettingsForm(LaunchForm):
         values = merged(self.code, stored)
         try:
             if self.model is not None:
-                checked: Any = check_deep(self.model, values)
+                with authors_code(f"the settings of {self.identifier}", self.model, values):
+                    checked: Any = check_deep(self.model, values)
                 return {name: _attribute(checked, knob.path) for name, knob in self.knobs.items()}
             return self._check_untyped(values, concerned)
         except InvalidOptions as error:
@@ -237,7 +246,9 @@ class SettingsForm(LaunchForm):
         default = None if value is MISSING or is_secret else value
         required = knob.field.required and not is_kept and default is None
         known = is_secret or value is not MISSING
-        return knob._replace(field=replace(knob.field, default=default, required=required, has_default=known))
+        return knob._replace(
+            field=replace(knob.field, default=default, required=required, has_default=known, fresh=False)
+        )
 
     def _describe(self, item: FormField) -> dict[str, Any]:
         secret = item.kind == "secret"

@@ -76,11 +76,12 @@ def launch(identifier: str, action: str) -> ResponseReturnValue:
         if request.form.get(confirm.BACK):
             return _page(cls, form)
     try:
-        if body is None and confirm.must_ask(form, check_only=bool(request.form.get(CHECK))):
-            return confirm.question(state, form, values, _post_url(form), form_key)
-        task = state.tasks.create(
-            identifier, spec.name, values, form.priority, visitor().id, start_at=start_at, form_key=once
-        )
+        with form.authors_code(values):
+            if body is None and confirm.must_ask(form, check_only=bool(request.form.get(CHECK))):
+                return confirm.question(state, form, values, _post_url(form), form_key)
+            task = state.tasks.create(
+                identifier, spec.name, values, form.priority, visitor().id, start_at=start_at, form_key=once
+            )
     except InvalidOptions as error:
         form.take_errors(error.errors)
         return _refused(cls, form, 422)

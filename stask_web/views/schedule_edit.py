@@ -179,7 +179,8 @@ def _save(form: ScheduleForm, save: Callable[[dict[str, Any]], Schedule], status
     if form.errors() or form.error:
         return _refused(form, 422)
     try:
-        saved = save(values)
+        with form.options.authors_code(values):
+            saved = save(values)
     except ScheduleChanged:
         assert form.old is not None
         return _changed(form, the_schedule(form.old.id))
@@ -195,11 +196,12 @@ def _save(form: ScheduleForm, save: Callable[[dict[str, Any]], Schedule], status
 
 def _create_from_json(state: State, form: ScheduleForm, body: Mapping[str, Any]) -> ResponseReturnValue:
     values = _json_values(form, body)
-    made = door().create(
-        form.identifier, form.spec.name, _json_rule(body), values, timezone=_text(body, "timezone"),
-        title=_text(body, "title") or "", priority=_priority(body.get("priority")),
-        enabled=body.get("enabled", True) is not False, user_id=visitor().id,
-    )  # fmt: skip
+    with form.options.authors_code(values):
+        made = door().create(
+            form.identifier, form.spec.name, _json_rule(body), values, timezone=_text(body, "timezone"),
+            title=_text(body, "title") or "", priority=_priority(body.get("priority")),
+            enabled=body.get("enabled", True) is not False, user_id=visitor().id,
+        )  # fmt: skip
     return _saved(made, form.spec, 201)
 
 
@@ -215,7 +217,9 @@ def _update_from_json(
         more["enabled"] = body["enabled"] is True
     rule = _json_rule(body) if "rule" in body else None
     zone, title = _text(body, "timezone"), _text(body, "title")
-    return _saved(door().update(row.schedule, rule=rule, timezone=zone, title=title, **more), form.spec, 200)
+    with form.options.authors_code(more.get("data", {})):
+        saved = door().update(row.schedule, rule=rule, timezone=zone, title=title, **more)
+    return _saved(saved, form.spec, 200)
 
 
 def _json_rule(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,11 +15,8 @@ const keyOf = (field) => `stask-upload:${new URL(addressOf(field.form)).pathname
 
 export function start() {
   on("change", "[data-upload]", (event, field) => take(field, [...field.files]));
-  on("click", "[data-chip-replace]", (event, button) => {
-    const field = fieldOf(button.closest(BOX));
-    if (field.multiple) removeChip(button.closest("[data-chip]"));
-    else field.click();
-  });
+  on("click", "[data-chip-replace]", (event, button) => fieldOf(button.closest(BOX)).click());
+  on("click", "[data-chip-remove]", (event, button) => removeChip(button.closest("[data-chip]")));
   for (const type of ["dragenter", "dragover", "dragleave", "drop"]) document.addEventListener(type, dragged);
   restoreAll(document);
   hear("changed", ({ root: within }) => restoreAll(within));
@@ -48,10 +45,11 @@ function take(field, files) {
   const chosen = field.multiple ? files : files.slice(0, 1);
   if (!field.multiple) box.querySelector("[data-sending]")?.abort.abort();
   const running = chosen.map((file) => sending(box, field, file));
-  const mine = Promise.all([field.multiple ? field.uploading : null, ...running]);
+  const waited = [field.multiple ? field.uploading : null, ...running];
+  const mine = Promise.all(waited);
   field.uploading = mine;
   mine.catch(() => {
-    if (field.uploading === mine) field.uploading = null;
+    if (field.uploading === mine) field.uploading = Promise.allSettled(waited); // the others are still on their way
   });
 }
 
@@ -81,7 +79,7 @@ function makeRow(box, file) {
   row.abort = new AbortController();
   row.querySelector("[data-name]").textContent = file.name;
   row.querySelector("[data-stop]").addEventListener("click", () => row.abort.abort());
-  box.prepend(row);
+  box.querySelector("[data-drop]").before(row); // after those that are there already
   show(row, 0);
   return row;
 }
@@ -97,7 +95,7 @@ function settle(box, field, row, html) {
   row.replaceWith(parse(html));
   remember(box, field);
   arrange(box);
-  if (focused) box.querySelector("[data-chip-replace]")?.focus();
+  if (focused) box.querySelector("[data-chip-replace], [data-chip-remove]")?.focus();
 }
 
 function removeChip(chip) {
@@ -111,7 +109,6 @@ function removeChip(chip) {
 /** With a file there the drop zone steps back; the field itself stays empty, for the token is what is sent. */
 function arrange(box) {
   const field = fieldOf(box);
-  field.dataset.required ??= String(field.required || Boolean(box.querySelector("[data-chip]")));
   const has = Boolean(box.querySelector("[data-chip], [data-sending]"));
   box.classList.toggle("is-filled", has && !field.multiple);
   field.required = field.dataset.required === "true" && !has;

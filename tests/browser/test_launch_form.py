@@ -165,9 +165,19 @@ def test_several_files_can_be_removed_one_by_one(panel: Panel) -> None:
     files = [{"name": f"{name}.txt", "mimeType": "text/plain", "buffer": b"x"} for name in ("one", "two")]
     page.locator("[data-upload]").set_input_files(files)
     expect(page.locator("[data-chip]")).to_have_count(2)
+    page.locator("[data-upload]").set_input_files([{"name": "three.txt", "mimeType": "text/plain", "buffer": b"x"}])
+    expect(page.locator("[data-chip] .file-name")).to_have_text(["one.txt", "two.txt", "three.txt"])
     page.locator("[data-chip]", has_text="one.txt").get_by_role("button", name="Remove").click()
-    expect(page.locator("[data-chip] .file-name")).to_have_text(["two.txt"])
+    expect(page.locator("[data-chip] .file-name")).to_have_text(["two.txt", "three.txt"])
     page.get_by_label("Name").fill("Ada")
     page.get_by_role("button", name="Print invoices").click()
     started(page)
-    assert [paper["name"] for paper in newest(panel).meta["papers"]] == ["two.txt"]
+    assert [paper["name"] for paper in newest(panel).meta["papers"]] == ["two.txt", "three.txt"]
+    page = panel.open(f"{EVERY}?from={newest(panel).id}")
+    page.locator("[data-upload]").set_input_files([{"name": "four.txt", "mimeType": "text/plain", "buffer": b"x"}])
+    expect(page.locator("[data-chip] .file-name")).to_have_text(["two.txt", "three.txt", "four.txt"])
+    for name in ("two", "three", "four"):
+        page.locator("[data-chip]", has_text=f"{name}.txt").get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Print invoices").click()
+    started(page)
+    assert newest(panel).meta["papers"] == [], "who takes all away is not asked for one"

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask.testing import FlaskClient
 from pydantic import AwareDatetime, BaseModel, Field, FutureDate, NaiveDatetime, SecretStr
+from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict
 
 from stask_web import BaseWorker, Choices, action, creation
@@ -249,12 +250,13 @@ OTHERS: dict[str, Any] = {
     "tag": Tag.OLD, "level": Level.LOW, "letter": Size.S, "maybe_tag": None, "no_tag": Tag.NEW, "radio_tag": Tag.NEW,
     "tags": [Tag.ON_SALE, Tag.NEW, Tag.OLD], "tags_twice": [Tag.NEW, Tag.OLD, Tag.NEW], "tag_set": {Tag.OLD},
     "tag_frozen": frozenset({Level.LOW, Level.HIGH}), "tag_tuple": (Size.M, Size.S, Size.M),
-    "place_tuple": (Tag.NEW, 0), "sizes": [20, 10], "no_tags": [Tag.NEW], "maybe_tags": [Tag.OLD], "shop_flag": False, "day": date(2026, 2, 3),
+    "place_tuple": (Tag.NEW, 0), "sizes": [20, 10], "no_tags": [Tag.NEW], "maybe_tags": [Tag.OLD],
+    "shop_flag": False, "day": date(2026, 2, 3),
     "clock": time(1, 2), "clock_seconds": time(1, 2, 3), "clock_micro": time(1, 2, 3, 4),
     "moment": datetime(2026, 1, 2, 3, 4), "moment_seconds": datetime(2026, 1, 2, 3, 4, 5),
     "moment_micro": datetime(2026, 1, 2, 3, 4, 5, 6), "moment_naive": datetime(2026, 1, 2, 3, 4, 5, 6000),
     "moment_utc": datetime(2026, 3, 29, 1, 30, 7, tzinfo=UTC), "moment_kyiv": datetime(2026, 7, 2, 3, 4, tzinfo=KYIV),
-    "moment_fold": datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "no_moment": datetime(2026, 11, 1, 6, 30, tzinfo=UTC),
+    "moment_fold": datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "no_moment": datetime(2026, 11, 1, 6, 30, tzinfo=UTC),
     "length": timedelta(seconds=5), "long": timedelta(days=400), "pair": (2, "y"), "bare_list": [1, "1", None],
     "ints": {7}, "prices": {"b": Decimal("3.20")}, "anything": {"x": [1, {"y": None}]}, "mapping": {"z": 1},
     "inner": Inner(tag=Tag.NEW, days=[]), "point": Point(9, ["q"]), "either": "7", "either_text": 7, "raw": b"x",
@@ -379,7 +381,9 @@ def test_a_moment_of_an_unknown_zone_is_refused_at_its_field(site: Site, sent: l
     answer = client.post(GO, data=data, headers=JSON)
     assert answer.status_code == (422 if zone != "\x00" else 201)
     if answer.status_code == 422:
-        assert answer.get_json()["errors"].keys() == {"moment_utc"}
+        errors = answer.get_json()["errors"]
+        assert errors.keys() == {"moment_utc"}
+        assert errors["moment_utc"].startswith("There is no time zone '")
     assert client.post(GO, data=data).status_code in (422, 303)
 
 
@@ -440,3 +444,61 @@ def test_what_may_be_none_is_none_when_it_is_emptied(site: Site, sent: list[Any]
     answer = client.post(MAYBE, data={**data, "name": "", "_form_key": "other"}, headers=JSON)
     assert answer.status_code == 422
     assert answer.get_json()["errors"] == {"name": "Fill this in."}
+
+
+# -- settings
+
+
+class Set(BaseWorker):
+    identifier, title = "set", "Set"
+
+    class Settings(Kept):
+        unlike: int = Field(2, ge=1)  # settings are checked with their defaults
+
+    def task_go(self, task: Any, options: Any) -> None: ...
+
+
+class SetMaybe(BaseWorker):
+    identifier, title = "set-maybe", "Set"
+
+    class Settings(Maybe):
+        name: str = "Ada"
+
+    def task_go(self, task: Any, options: Any) -> None: ...
+
+
+@pytest.mark.parametrize("zone", ["", "America/New_York"])
+def test_settings_saved_untouched_stay_as_they_are(site: Site, zone: str) -> None:
+    site.add(Set)
+    client = site.client("admin")
+    if zone:
+        client.set_cookie("stask_zone", zone)
+    address = "/stask/workers/set/settings"
+
+    def saved() -> Any:
+        answer = client.post(address, data=as_sent(page(client, address)), headers=JSON)
+        assert answer.status_code == 200, answer.get_json()
+        return answer.get_json()["changed"]
+
+    assert set(saved()) <= MADE, "what is made anew each time is the only thing that is never the default"
+    others = {name: value for name, value in OTHERS.items() if name not in ("point", "raw", "part", "folder")}
+    answer = client.post(address, json=to_jsonable_python(others), headers=JSON)
+    assert answer.status_code == 200, answer.get_json()
+    before = client.get(address, headers=JSON).get_json()
+    assert set(saved()) <= MADE
+    after = client.get(address, headers=JSON).get_json()
+    for old, new in zip(before["settings"], after["settings"], strict=True):
+        assert old == new or old["name"] in MADE
+
+
+def test_a_setting_that_may_be_none_is_none_when_it_is_emptied(site: Site) -> None:
+    site.add(SetMaybe)
+    client, address = site.client("admin"), "/stask/workers/set-maybe/settings"
+    html = page(client, address)
+    names = [name for name in Maybe.model_fields if name not in ("name", "usual", "count", "letter")]
+    answer = client.post(address, data=as_sent(html, **dict.fromkeys(names, "")), headers=JSON)
+    assert answer.status_code == 200, answer.get_json()
+    found = {item["name"]: item["value"] for item in client.get(address, headers=JSON).get_json()["settings"]}
+    assert {name: found[name] for name in names} == dict.fromkeys(names)
+    answer = client.post(address, data=as_sent(page(client, address)), headers=JSON)
+    assert answer.get_json()["changed"] == [], "and stays so"

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from flask.testing import FlaskClient
-from pydantic import AwareDatetime, BaseModel, Field, SecretStr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, SecretStr, field_validator, model_validator
 
 from stask_web import BaseWorker, Choices, DryRun, Upload, action
 
@@ -193,3 +193,119 @@ def test_a_file_where_a_text_is_asked_for_and_a_text_where_a_file_is(odd: FlaskC
     assert odd.post(GO, data=sent, headers=JSON).status_code == 201
     [task] = site.all()
     assert (task.meta["text"], task.meta["whole"], task.meta["file"]) == ("x", 5, None)
+
+
+# -- what an author's own code does
+
+
+def refuse(value: Any) -> Any:
+    """A validator that breaks on one value, and on no other."""
+    if value == "break":
+        raise RuntimeError("no such table: hush")
+    return value
+
+
+def markets(country: str) -> list[str]:
+    return {"ua": ["kyiv"]}[country]
+
+
+def failing() -> str:
+    raise LookupError("no default: hush")
+
+
+class Fragile(BaseModel):
+    name: Annotated[str, AfterValidator(refuse)] = "x"
+    other: str = "x"
+    third: str = "x"
+    whole: str = "x"
+    country: str = "ua"
+    market: Annotated[str, Choices(markets)] = "kyiv"
+
+    @field_validator("other", "third")
+    @classmethod
+    def look(cls, value: str) -> Any:
+        return refuse(value)
+
+    @model_validator(mode="after")
+    def together(self) -> Fragile:
+        refuse(self.whole)
+        return self
+
+
+class Unready(BaseModel):
+    made: str = Field(default_factory=failing)
+
+
+class FragileWorker(BaseWorker):
+    identifier, title = "fragile", "Fragile"
+    Settings = Fragile
+
+    def task_go(self, task: Any, options: Fragile) -> None: ...
+
+    @action("Ask", confirm=True)
+    def task_ask(self, task: Any, options: Fragile) -> None: ...
+
+    def task_unready(self, task: Any, options: Unready) -> None: ...
+
+
+BROKE = "This could not be checked: the check itself broke. Whoever runs this site finds the reason in its log."
+NO_CHOICES = "The choices could not be loaded. Try again in a moment."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "sentence"),
+    [
+        ("name", "break", "name", BROKE),
+        ("other", "break", "other", BROKE),
+        ("third", "break", "third", BROKE),
+        ("whole", "break", "whole", BROKE),
+        ("country", "pl", "market", NO_CHOICES),
+    ],
+)
+def test_an_authors_check_that_breaks_is_said_at_its_field(
+    site: Site, name: str, value: str, field: str, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.add(FragileWorker)
+    client = site.client("admin")
+    schedule = {"_kind": "daily", "_time": "09:00", "_timezone": "UTC", "_worker": "fragile", "_action": "go"}
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("/stask/workers/fragile/run/go", {}),
+        ("/stask/workers/fragile/run/ask", {"_ask": "1"}),
+        ("/stask/workers/fragile/settings", {"_all": "1"}),
+        ("/stask/schedules", schedule),
+    ]
+    for address, more in ways:
+        caplog.clear()
+        answer = client.post(address, data={**more, name: value}, headers=JSON)
+        assert answer.status_code == 422, address
+        assert answer.get_json()["errors"] == {field: sentence}
+        assert any(record.exc_info for record in caplog.records), "the log has the traceback"
+        page = client.post(address, data={**more, name: value})
+        html = page.get_data(as_text=True)
+        assert page.status_code == 422, address
+        assert sentence in html
+        assert f'value="{value}"' in html
+        assert "hush" not in html
+    body = {"identifier": "fragile", "action": "go", "rule": {"type": "manual"}, "options": {name: value}}
+    for address, sent in (("/stask/schedules", body), ("/stask/workers/fragile/run/go", {name: value})):
+        answer = client.post(address, json=sent, headers=JSON)
+        assert answer.status_code == 422
+        assert sentence in str(answer.get_json())
+
+
+def test_a_default_that_cannot_be_made_is_said_at_its_field(site: Site) -> None:
+    site.add(FragileWorker)
+    client, address = site.client("operator"), "/stask/workers/fragile/run/unready"
+    assert client.get(address).status_code == 200
+    answer = client.post(address, data={"made": ""}, headers=JSON)
+    assert (answer.status_code, answer.get_json()["errors"]) == (422, {"made": BROKE})
+    assert client.post(address, data={"made": "x"}, headers=JSON).status_code == 201
+
+
+def test_what_breaks_elsewhere_is_still_our_own_fault(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_create(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("a bug of ours")
+
+    site.add(FragileWorker)
+    monkeypatch.setattr(site.state.tasks, "create", broken_create)
+    assert site.client("operator").post("/stask/workers/fragile/run/go", data={}).status_code == 500
