@@ -21,7 +21,7 @@ from .output import Failure, warn
 _LOOK = 0.15
 _BAR = 24
 #: What a shell expects after Ctrl-C.
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 def watch(state: State, task: Task, *, quiet: bool) -> Task:
@@ -39,7 +39,7 @@ def watch(state: State, task: Task, *, quiet: bool) -> Task:
     except KeyboardInterrupt:
         line.close()
         warn(f"Task {task.id} goes on without you. Stop it with: flask stask cancel {task.id}")
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     line.close()
     return task
 

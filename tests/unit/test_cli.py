@@ -251,7 +251,28 @@ def test_log_prints_the_journal_and_follow_ends_with_the_task(run: Invoke) -> No
     assert "about to greet" in run("log", "1", "--follow").output
     lines = json.loads(run("log", "1", "--json").output)
     assert "about to greet" in [line["message"] for line in lines]
-    assert failed(run("log", "1", "--follow", "--json"), "--follow")
+    followed = run("log", "1", "--follow", "--json")
+    assert [json.loads(line) for line in followed.output.splitlines()] == lines
+
+
+def test_log_follow_fails_with_a_task_that_fails_and_its_lines_stay_json(run: Invoke) -> None:
+    run("run", "greet", "sulk", "--here")
+    plain = run("log", "1", "--follow")
+    assert plain.exit_code == 1 and "Not today." in plain.stderr
+    followed = run("log", "1", "--follow", "--json")
+    assert followed.exit_code == 1 and "Not today." in followed.stderr
+    assert all(json.loads(line)["kind"] for line in followed.stdout.splitlines())
+
+
+def test_a_long_line_is_one_line_also_while_it_is_followed(run: Invoke, app: Flask) -> None:
+    run("run", "greet", "hello", "--here")
+    texts = ["a" * 20_000, "b" * 300_000, "short"]
+    journal = state_of(app).journals.of(1)
+    for text in texts:
+        journal.log("info", text)
+    told = [json.loads(line)["message"] for line in run("log", "1", "--follow", "--json").output.splitlines()]
+    assert told[-3:] == texts
+    assert [line[17:] for line in run("log", "1", "--follow").output.splitlines()[-3:]] == texts
 
 
 def test_prune_deletes_what_is_old_enough(run: Invoke) -> None:

@@ -1,0 +1,91 @@
+"""``flask stask log --follow`` beside a task that really runs: each line as it comes, and an end with the task."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SITE = """
+    from flask import Flask
+    from pathlib import Path
+    import time
+
+    from stask_web import BaseWorker, STask, TaskFailed
+
+    app = Flask(__name__)
+    app.config.update(SECRET_KEY="x", STASK_DATABASE_URI="sqlite:///tasks.db", STASK_AUTO_ACTIVATE=True)
+    app.config.update(STASK_WORKER_PACKAGES=["followed_site"])
+    STask(app, access=lambda *_: True)
+
+    class SlowWorker(BaseWorker):
+        identifier, title = "slow", "Slow"
+
+        def task_steps(self, task, options):
+            task.logger().log("info", "first step")
+            while not Path(options["gate"]).exists():
+                self.push_progress(task, message="waiting")
+                time.sleep(0.05)
+            print("second step", flush=True)
+            if options.get("fail"):
+                raise TaskFailed("No third step.")
+"""
+
+
+class Running:
+    """A site with a worker process, and its commands."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "followed_site.py").write_text(textwrap.dedent(SITE))
+        self.folder, self.gate = folder, folder / "gate"
+        self.environ = {name: text for name, text in os.environ.items() if not name.startswith(("STASK_", "FLASK_"))}
+        self.environ |= {"PYTHONPATH": str(folder)}
+        self.run("init-db")
+        self.worker = self.start("work", "--concurrency", "1")
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "followed_site", "stask", *args],
+            cwd=self.folder, env=self.environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, *args: str) -> str:
+        with self.start(*args) as process:
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        return out
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path)
+    yield running
+    running.gate.touch()
+    running.worker.terminate()
+    running.worker.communicate(timeout=60)
+
+
+@pytest.mark.parametrize(("more", "code"), [({}, 0), ({"fail": True}, 1)], ids=["completed", "failed"])
+@pytest.mark.parametrize("form", [["--json"], []], ids=["json", "plain"])
+def test_lines_come_while_the_task_runs_and_the_exit_code_is_how_it_ended(
+    running: Running, form: list[str], more: dict[str, bool], code: int
+) -> None:
+    running.run("create", "slow", "steps", "--data", json.dumps({"gate": str(running.gate), **more}))
+    with running.start("log", "1", "--follow", *form) as following:
+        assert following.stdout is not None
+        line = following.stdout.readline()
+        assert (json.loads(line)["message"] if form else line.split(maxsplit=2)[2].strip()) == "first step"
+        still = following.poll() is None and "Running" in running.run("tasks")
+        running.gate.touch()
+        rest, said = following.communicate(timeout=60)
+    assert still
+    lines = [json.loads(line)["message"] for line in rest.splitlines()] if form else rest
+    assert "second step" in lines
+    assert following.returncode == code
+    assert ("No third step." in said) == bool(code)
