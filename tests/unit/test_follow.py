@@ -1,9 +1,10 @@
-"""``flask stask log --follow`` beside a task that really runs: each line as it comes, and an end with the task."""
+"""Commands beside a task that really runs: ``log --follow`` says each line, ``run --wait`` draws one."""
 
 from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import textwrap
@@ -89,3 +90,39 @@ def test_lines_come_while_the_task_runs_and_the_exit_code_is_how_it_ended(
     assert "second step" in lines
     assert following.returncode == code
     assert ("No third step." in said) == bool(code)
+
+
+def test_run_wait_rewrites_one_line_in_a_terminal(running: Running) -> None:
+    ours, theirs = pty.openpty()
+    data = json.dumps({"gate": str(running.gate)})
+    command = [sys.executable, "-m", "flask", "--app", "followed_site", "stask", "run", "slow", "steps", "--wait"]
+    with subprocess.Popen(
+        [*command, "--data", data], cwd=running.folder, env=running.environ, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        drawn = b""
+        while piece := _read(ours):
+            drawn += piece
+            if b"waiting" in drawn and "░".encode() in drawn:
+                running.gate.touch()
+        process.wait(60)
+    os.close(ours)
+    text = drawn.decode()
+    assert process.returncode == 0, text
+    before, newline, after = text.rstrip("\r\n").rpartition("\n")
+    assert text.count("\r\x1b[K") > 2 and "\n" not in before + newline, text
+    assert "░" in text and after.split("\x1b[K")[-1].startswith("Steps:")
+
+
+def test_run_wait_draws_no_bar_where_there_is_no_terminal(running: Running) -> None:
+    running.gate.touch()
+    said = running.run("run", "slow", "steps", "--wait", "--data", json.dumps({"gate": str(running.gate)}))
+    assert "Steps:" in said
+    assert not {"░", "█", "\x1b", "\r"} & set(said)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other side is closed
+        return b""
