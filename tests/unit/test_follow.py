@@ -121,6 +121,30 @@ def test_run_wait_draws_no_bar_where_there_is_no_terminal(running: Running) -> N
     assert not {"░", "█", "\x1b", "\r"} & set(said)
 
 
+def test_a_worker_that_debugs_takes_changed_code_and_loses_no_running_task(running: Running) -> None:
+    running.worker.terminate()
+    running.worker.communicate(timeout=60)
+    running.environ["FLASK_DEBUG"] = "1"
+    running.worker = running.start("work", "--concurrency", "1")
+    running.run("create", "slow", "steps", "--data", json.dumps({"gate": str(running.gate)}))
+    with running.start("log", "1", "--follow", "--json") as following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline())["message"] == "first step"
+        site = running.folder / "followed_site.py"
+        site.write_text(site.read_text().replace("first step", "a step of the new code"))
+        said: list[str] = []
+        while line := following.stdout.readline():
+            said.append(json.loads(line)["message"])
+            if said[-1] == "a step of the new code":
+                running.gate.touch()
+        following.wait(60)
+    assert said.count("a step of the new code") == 1 and "second step" in said, said
+    assert following.returncode == 0
+    told = json.loads(running.run("show", "1", "--json"))
+    assert [attempt["outcome"] for attempt in told["attempts"]][-1] == "completed"
+    assert len(told["attempts"]) == 2
+
+
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 4096)
