@@ -307,7 +307,7 @@ class Journal:
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines that people see: dicts of timestamp, level, message, context, attempt."""
-        return [public_line(group) for group in _grouped(self.each())]
+        return [public_line(group) for group in grouped(self.each())]
 
 
 class Journals:
@@ -370,7 +370,8 @@ def public_line(group: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _grouped(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def grouped(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The records of each line that people see: a long one has several."""
     group: list[dict[str, Any]] = []
     for record in records:
         if record["k"] == "progress":

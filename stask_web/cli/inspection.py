@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,7 +13,7 @@ import click
 from .. import logfile
 from ..encoding import plain
 from ..formatting import counts_text, look, outcome, task_title
-from ..journal import Journal
+from ..journal import grouped, public_line
 from ..models import Task
 from ..queries import attempts, live_processes, stats
 from ..state import State
@@ -21,7 +23,7 @@ from ..times import ago, clock, duration
 from ..told import task_json
 from .group import stask_group
 from .output import Failure, json_option, print_json, print_table, warn
-from .watch import newest
+from .watch import INTERRUPTED, end_of, newest
 from .workers import ready_state
 
 _LOOK = 0.2
@@ -87,16 +89,14 @@ def show(task_id: int, as_json: bool) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on until the task ends.")
 @json_option
 def log(task_id: int, follow: bool, as_json: bool) -> None:
-    """Print a task's log."""
+    """Print a task's log; with --follow exit 0 only if the task completed, and --json gives an object a line."""
     state = ready_state()
     task = state.tasks.get(task_id)
     journal = state.journals.of(task_id)
-    if as_json:
-        if follow:
-            raise Failure("--json prints one document, so it does not go with --follow.")
+    if follow:
+        end_of(_follow(state, task, _say_json if as_json else _say_line), quiet=True)
+    elif as_json:
         print_json(journal.lines())
-    elif follow:
-        _follow(state, task, journal)
     else:
         for piece in logfile.text(journal):
             click.echo(piece, nl=False)
@@ -183,27 +183,35 @@ def _facts(task: Task) -> list[tuple[str, Any]]:
     ]
 
 
-def _follow(state: State, task: Task, journal: Journal) -> None:
-    position: str | None = None
-    while True:
-        ended = task.is_finished()
-        chunk = journal.read(position)
-        for record in chunk.lines:
-            _print_record(record)
-        position = chunk.end
-        if chunk.more:
-            continue
-        if ended:
-            return
-        try:
+def _follow(state: State, task: Task, say: Callable[[list[dict[str, Any]]], None]) -> Task:
+    """Say each line as it comes, until the task ends -> the ended task."""
+    journal, position = state.journals.of(task.id), None
+    part: list[dict[str, Any]] = []
+    try:
+        while True:
+            ended = task.is_finished()  # before the look: what was written until then is in it
+            chunk = journal.read(position)
+            # The parts of a long line are written in one go; only the end of a chunk may fall between them.
+            groups = list(grouped([*part, *chunk.lines]))
+            part = groups.pop() if chunk.more and groups else []
+            for group in groups:
+                say(group)
+            position = chunk.end
+            if chunk.more:
+                continue
+            if ended:
+                return task
             time.sleep(_LOOK)
-        except KeyboardInterrupt:
-            warn("The task goes on.")
-            return
-        task = state.tasks.get(task.id)
+            task = state.tasks.get(task.id)
+    except KeyboardInterrupt:
+        warn(f"Task {task.id} goes on without you. Stop it with: flask stask cancel {task.id}")
+        raise SystemExit(INTERRUPTED) from None
 
 
-def _print_record(record: dict[str, Any]) -> None:
-    if record["k"] in ("log", "out"):
-        at = time.strftime("%H:%M:%S", time.localtime(record["t"]))
-        click.echo(f"{at} {record.get('l', 'info'):<7} {record['m']}")
+def _say_line(group: list[dict[str, Any]]) -> None:
+    at = time.strftime("%H:%M:%S", time.localtime(group[0]["t"]))
+    click.echo(f"{at} {group[0].get('l', 'info'):<7} {''.join(record['m'] for record in group)}")
+
+
+def _say_json(group: list[dict[str, Any]]) -> None:
+    click.echo(json.dumps(public_line(group), ensure_ascii=False, default=str))

@@ -18,6 +18,7 @@ from flask import Flask
 from pydantic import BaseModel
 
 from stask_web import BaseWorker, STask, TaskFailed, Upload
+from stask_web.cli.group import COMMANDS
 from stask_web.cli.tasks import read_options
 from stask_web.cli.watch import _Plain, bar
 from stask_web.models import Task
@@ -92,9 +93,20 @@ def test_init_db_a_second_time_changes_nothing(bare: Invoke) -> None:
     assert json.loads(bare("init-db", "--json").output) == {"ready": True, "changes": []}
 
 
-@pytest.mark.parametrize("command", ["discover", "workers", "work", "tasks", "health", "prune"])
-def test_without_tables_a_command_says_what_to_run(bare: Invoke, command: str) -> None:
-    assert failed(bare(command), "flask stask init-db")
+#: What each command needs to be called; others are called by their name alone.
+NEEDED = {
+    "activate": "greet", "deactivate": "greet", "create": "greet hello", "run": "greet hello", "show": "1", "log": "1",
+    "cancel": "1", "retry": "1",
+}  # fmt: skip
+#: These make the tables, or are for a panel with accounts only.
+READY = {"init-db", "up", "user"}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - READY))
+def test_every_command_without_tables_says_what_to_run_in_one_line(bare: Invoke, command: str) -> None:
+    result = bare(command, *NEEDED.get(command, "").split())
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: The tables of stask-web are missing or old. Run: flask stask init-db\n"
 
 
 def test_discover_registers_new_workers_turned_off(bare: Invoke) -> None:
@@ -261,7 +273,28 @@ def test_log_prints_the_journal_and_follow_ends_with_the_task(run: Invoke) -> No
     assert "about to greet" in run("log", "1", "--follow").output
     lines = json.loads(run("log", "1", "--json").output)
     assert "about to greet" in [line["message"] for line in lines]
-    assert failed(run("log", "1", "--follow", "--json"), "--follow")
+    followed = run("log", "1", "--follow", "--json")
+    assert [json.loads(line) for line in followed.output.splitlines()] == lines
+
+
+def test_log_follow_fails_with_a_task_that_fails_and_its_lines_stay_json(run: Invoke) -> None:
+    run("run", "greet", "sulk", "--here")
+    plain = run("log", "1", "--follow")
+    assert plain.exit_code == 1 and "Not today." in plain.stderr
+    followed = run("log", "1", "--follow", "--json")
+    assert followed.exit_code == 1 and "Not today." in followed.stderr
+    assert all(json.loads(line)["kind"] for line in followed.stdout.splitlines())
+
+
+def test_a_long_line_is_one_line_also_while_it_is_followed(run: Invoke, app: Flask) -> None:
+    run("run", "greet", "hello", "--here")
+    texts = ["a" * 20_000, "b" * 300_000, "short"]
+    journal = state_of(app).journals.of(1)
+    for text in texts:
+        journal.log("info", text)
+    told = [json.loads(line)["message"] for line in run("log", "1", "--follow", "--json").output.splitlines()]
+    assert told[-3:] == texts
+    assert [line[17:] for line in run("log", "1", "--follow").output.splitlines()[-3:]] == texts
 
 
 def test_prune_deletes_what_is_old_enough(run: Invoke) -> None:
