@@ -10,6 +10,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,6 +75,7 @@ class Widget:
     :param task: the task that it shows, None at rest.
     :param last: the last task that ended, for the line at rest.
     :param next: when a schedule starts it next.
+    :param failure: why the worker could not even be made; then ``worker`` is its class.
     :param later: whether the page shall fetch it by itself, because it is slow.
     """
 
@@ -92,6 +94,7 @@ class Widget:
     digest: str = ""
     html: Markup = field(default_factory=Markup)
     error: str = ""
+    failure: Exception | None = None
     later: bool = False
 
     @property
@@ -178,8 +181,10 @@ def make_widget(identifier: str, cls: type[Any], ui: Ui, tasks: Sequence[Shown],
     :param tasks: those it may show, see :func:`_tasks`.
     :param newest: the worker's newest task, see :func:`_newest`.
     """
+    worker, failure = _made(cls)
     widget = Widget(
-        worker=cls(),
+        worker=worker,
+        failure=failure,
         identifier=identifier,
         title=clean(cls.title) or identifier,
         description=clean(cls.description),
@@ -197,6 +202,14 @@ def make_widget(identifier: str, cls: type[Any], ui: Ui, tasks: Sequence[Shown],
     elif ended and _is_news(ended[0].task):
         widget.state, widget.task = "failed" if ended[0].failed else "ended", ended[0]
     return widget
+
+
+def _made(cls: type[Any]) -> tuple[Any, Exception | None]:
+    """A worker; where it cannot be made its class, which has the same words, and why."""
+    try:
+        return cls(), None
+    except Exception as error:
+        return cls, error
 
 
 def _is_news(task: Task) -> bool:
@@ -243,18 +256,43 @@ def _draw(widget: Widget) -> float:
     request.environ.setdefault(_KEY, {})[widget.identifier] = widget
     begin = time.monotonic()
     try:
-        widget.html = Markup(widget.worker.render_widget())
+        if widget.failure is not None:
+            raise widget.failure
+        widget.html = _html_of(widget)
     except Exception as error:
         log.exception("The widget of the worker %r could not be drawn.", widget.identifier)
-        if widget.ui.may("manage_workers", type(widget.worker)):
-            widget.error = clean(f"{type(error).__name__}: {error}", 300)
+        _leave_usable(error)
+        if widget.ui.may("manage_workers", _class_of(widget)):
+            widget.error = clean(f"{type(error).__name__}: {clean(error)}", 300)
         widget.html = Markup(draw("widgets/broken.html", widget.ui, widget=widget, worker=widget.worker))
     spent = time.monotonic() - begin
     if spent > SLOW:
-        _slow[type(widget.worker)] = time.monotonic() + SLOW_FOR
+        _slow[_class_of(widget)] = time.monotonic() + SLOW_FOR
     else:
-        _slow.pop(type(widget.worker), None)
+        _slow.pop(_class_of(widget), None)
     return spent
+
+
+def _html_of(widget: Widget) -> Markup:
+    """What the worker draws: ours where it gives None, nothing where it gives an empty text."""
+    found = widget.worker.render_widget()
+    if found is None:
+        found = draw("widgets/default.html", widget.ui, widget=widget, worker=widget.worker)
+    if not isinstance(found, str) and not hasattr(found, "__html__"):
+        raise TypeError(f"render_widget() gave a {type(found).__name__}, not HTML")
+    return Markup(found if str(found).strip() else "")
+
+
+def _class_of(widget: Widget) -> type[Any]:
+    return widget.worker if isinstance(widget.worker, type) else type(widget.worker)
+
+
+def _leave_usable(error: Exception) -> None:
+    """After a statement that failed in the host's session: the next widget, and the host's own user, need that."""
+    session = getattr(current_state().host_db, "session", None)
+    if isinstance(error, sa.exc.SQLAlchemyError) and session is not None:
+        with suppress(Exception):
+            session.rollback()
 
 
 def _draw_later(widget: Widget) -> None:
