@@ -289,6 +289,7 @@ def _key(part: str) -> str:
 
 
 def key_text(key: Any) -> str:
+    """A key of a dict as JSON can have it."""
     key = key.value if isinstance(key, Enum) else key
     return clean(key.isoformat() if isinstance(key, date | time) else key)
 

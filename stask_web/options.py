@@ -22,7 +22,7 @@ from .fields import (
     text_of,
     without_none,
 )
-from .sentences import AUTHORS_OWN, SENTENCES, sentence
+from .sentences import sentence, sentence_on
 from .text import clean
 from .typed import is_model, is_model_class, is_secret_class
 
@@ -265,8 +265,4 @@ def _names(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _sentence(item: Any) -> str:
-    if item["type"] in AUTHORS_OWN:
-        return clean(item.get("ctx", {}).get("error") or item["msg"])
-    if item["type"] not in SENTENCES:
-        return clean(item["msg"])  # a type that the author of a model made, with a text of his own
-    return clean(sentence(item["type"], item.get("ctx")))
+    return clean(sentence_on(item["type"], item["msg"], item.get("ctx")))

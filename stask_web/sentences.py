@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from .language import Counted, mark, markn, tr_counted
+from .language import Counted, mark, markn, tr, tr_counted
 from .numbers import localised
+from .text import clean
 
-__all__ = ["AUTHORS_OWN", "SENTENCES", "sentence"]
+__all__ = ["AUTHORS_OWN", "SENTENCES", "WRITTEN_BY_PYDANTIC", "sentence", "sentence_on"]
 
 #: Errors whose text the author of a model wrote.
 AUTHORS_OWN = ("value_error", "assertion_error")
@@ -37,6 +38,13 @@ _MISSING = mark("Fill this in.")
 _FIXED = mark("This cannot be changed.")
 _UNFIT = mark("This value does not fit here.")
 _DEEP = mark("This is nested too deep.")
+_EMAIL = mark("Enter an e-mail address, for example name@example.com.")
+_FORM = mark("This does not have the expected form.")
+_IP = mark("Enter an IP address, for example 192.0.2.1.")
+_NETWORK = mark("Enter a network, for example 192.0.2.0/24.")
+_PATTERN = mark("Enter a regular expression.")
+_NO_FOLDER = mark("There is no such folder.")
+_SIZE = mark("Enter a size, for example 2 MB.")
 _FRACTION = mark("Enter a fraction, for example 3/4.")
 
 #: Type of an error -> our sentence for people; the places are filled from the error's context.
@@ -51,7 +59,7 @@ SENTENCES: dict[str, str | Counted] = {
     "string_too_long": markn(
         "Enter at most %(max_length)s character.", "Enter at most %(max_length)s characters.", "max_length"
     ),
-    "string_pattern_mismatch": mark("This does not have the expected form."),
+    "string_pattern_mismatch": _FORM,
     "literal_error": _ONE_OF,
     "enum": _ONE_OF,
     "int_type": _WHOLE,
@@ -165,13 +173,78 @@ SENTENCES: dict[str, str | Counted] = {
     "callable_type": _UNFIT,
     "missing_sentinel_error": _UNFIT,
     "ellipsis_error": _UNFIT,
-    "path_type": _FILE,
     # Of our own.
     "choice": mark("Choose one of the list."),
     "file": _FILE,
-    "email": mark("Enter an e-mail address, for example name@example.com."),
+    "email": _EMAIL,
     "url": _ADDRESS,
 }
+
+
+#: Errors that pydantic itself makes in the way that is meant for authors: type -> how its text begins, our sentence.
+#: The same type with another text is an author's.
+WRITTEN_BY_PYDANTIC: dict[str, tuple[str, str]] = {
+    "value_error": ("value is not a valid email address", _EMAIL),
+    "bytes_type": ("Input must be", _TEXT),
+    "path_type": ("Input is not a valid path", _FILE),
+    "path_not_file": ("Path does not point to", mark("There is no such file.")),
+    "path_not_socket": ("Path does not point to", _UNFIT),
+    "path_not_directory": ("Path does not point to", _NO_FOLDER),
+    "path_exists": ("Path already exists", mark("This name is taken.")),
+    "parent_does_not_exist": ("Parent directory does not exist", _NO_FOLDER),
+    "ip_any_address": ("value is not a valid IP", _IP),
+    "ip_v4_address": ("Input is not a valid IP", _IP),
+    "ip_v6_address": ("Input is not a valid IP", _IP),
+    "ip_any_interface": ("value is not a valid IP", _IP),
+    "ip_v4_interface": ("Input is not a valid IP", _IP),
+    "ip_v6_interface": ("Input is not a valid IP", _IP),
+    "ip_any_network": ("value is not a valid IP", _NETWORK),
+    "ip_v4_network": ("Input is not a valid IP", _NETWORK),
+    "ip_v6_network": ("Input is not a valid IP", _NETWORK),
+    "pattern_type": ("Input should be a", _PATTERN),
+    "pattern_str_type": ("Input should be a", _PATTERN),
+    "pattern_bytes_type": ("Input should be a", _PATTERN),
+    "pattern_regex": ("Input should be a", _PATTERN),
+    "zoneinfo_str": ("invalid timezone", mark("Enter a time zone, for example Europe/Kyiv.")),
+    "byte_size": ("could not", _SIZE),
+    "byte_size_unit": ("could not", _SIZE),
+    "color_error": ("value is not a valid color", mark("Enter a colour, for example #ff8800.")),
+    "payment_card_number_digits": ("Card number is not", _FORM),
+    "payment_card_number_luhn": ("Card number is not", _FORM),
+    "payment_card_number_brand": ("Length for a", _FORM),
+    "base64_decode": ("Base64 decoding error", _FORM),
+    "import_error": ("Invalid python path", _UNFIT),
+    "sequence_str": ("'", _LIST),
+    "predicate_failed": ("Predicate ", _FORM),
+    "not_operation_failed": ("Not of ", _FORM),
+}
+
+
+def sentence_on(kind: str, text: str, values: Mapping[str, Any] | None) -> str:
+    """What is wrong, of one of pydantic's errors: ours on what it finds, the author's own on what he does.
+
+    :param kind: the error's type.
+    :param text: its message.
+    :param values: its context.
+    """
+    values = values or {}
+    begin, ours = WRITTEN_BY_PYDANTIC.get(kind, ("", ""))
+    if begin and text.lower().startswith(begin.lower()):
+        return tr(ours)
+    if kind in AUTHORS_OWN:
+        return clean(values.get("error", text)) or tr(_UNFIT)
+    return sentence(kind, values) if _is_pydantics(kind, text, values) else clean(text) or tr(_UNFIT)
+
+
+def _is_pydantics(kind: str, text: str, values: Mapping[str, Any]) -> bool:
+    """Whether pydantic itself would say so: an author may use any type for his own text."""
+    from pydantic_core import PydanticKnownError  # who has an error has loaded it
+
+    known: Any = kind
+    try:
+        return PydanticKnownError(known, dict(values) or None).message() == text
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def sentence(kind: str, values: Mapping[str, Any] | None = None) -> str:

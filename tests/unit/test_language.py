@@ -6,20 +6,42 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface
 from pathlib import Path
-from typing import Any, get_args
+from re import Pattern
+from typing import Annotated, Any, get_args
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic_core import core_schema
+from annotated_types import Predicate
+from pydantic import (
+    AfterValidator,
+    AnyUrl,
+    Base64Bytes,
+    ByteSize,
+    DirectoryPath,
+    FilePath,
+    ImportString,
+    IPvAnyAddress,
+    IPvAnyNetwork,
+    Json,
+    NewPath,
+    ValidationError,
+    create_model,
+)
+from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 from stask_web import errors, stored
 from stask_web.claims import decide, stopped_by
 from stask_web.engines.hand import describe
-from stask_web.errors import DatabaseBusy, STaskError, UploadRefused
+from stask_web.errors import DatabaseBusy, InvalidOptions, STaskError, UploadRefused
 from stask_web.language import LANGUAGES, Counted, Reader, forms, reader, reading, tr, trn
+from stask_web.options import check_model
 from stask_web.runner.run import at_row
-from stask_web.sentences import AUTHORS_OWN, SENTENCES, sentence
+from stask_web.sentences import AUTHORS_OWN, SENTENCES, sentence, sentence_on
 from stask_web.sniff import check_size
 from tests import messages as tool
 
@@ -173,6 +195,73 @@ def test_the_sentences_take_what_pydantic_gives() -> None:
         parts = (text.one, text.many) if isinstance(text, Counted) else (text,)
         places = {name for part in parts for name in re.findall(r"%\((\w+)\)s", part)}
         assert places <= given, error["type"]
+
+
+def test_what_pydantic_says_itself_is_said_by_us_in_both_languages() -> None:
+    from pydantic_core import PydanticKnownError
+    from pydantic_core._pydantic_core import list_all_errors
+
+    for error in list_all_errors():
+        kind, values = error["type"], error.get("example_context")
+        if kind in AUTHORS_OWN:
+            continue
+        said = PydanticKnownError(kind, values).message()
+        assert sentence_on(kind, said, values) == sentence(kind, values) != said, kind
+        with reading(UKRAINIAN):
+            assert re.search("[а-яіїєґ]", sentence_on(kind, said, values)), kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (IPvAnyAddress, "x"), (IPv4Address, "x"), (IPv6Address, "x"), (IPvAnyNetwork, "x"), (IPv4Network, "x"),
+        (IPv6Interface, "x"), (Pattern, "("), (Pattern, 1), (ZoneInfo, "Nowhere/No"), (FilePath, "/no/such"),
+        (DirectoryPath, "/no/such"), (NewPath, "/"), (ByteSize, "x"), (ByteSize, "1 cows"), (Path, 1),
+        (Base64Bytes, b"abc"), (ImportString, "no:where"), (Sequence[str], "abc"),
+        (Annotated[int, Predicate(bool)], 0), (AnyUrl, "x"), (UUID, "x"), (Json, "{"), (timedelta, "x"), (bytes, 1),
+    ],
+)  # fmt: skip
+def test_a_type_of_pydantics_own_is_refused_in_our_words(kind: Any, given: Any) -> None:
+    model: Any = create_model("Made", x=(kind, ...))
+    with pytest.raises(ValidationError) as theirs:
+        model.model_validate({"x": given})
+    english = refusal(model, {"x": given})
+    assert english not in {error["msg"] for error in theirs.value.errors()}
+    with reading(UKRAINIAN):
+        assert re.search("[а-яіїєґ]", refusal(model, {"x": given}))
+
+
+def refusal(model: Any, given: Any) -> str:
+    with pytest.raises(InvalidOptions) as ours:
+        check_model(model, given)
+    return ours.value.errors["x"]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("Not 100% good"), "Not 100% good"),
+        (ValueError("Value error, mine"), "Value error, mine"),
+        (AssertionError("No"), "No"),
+        (ValueError(), "This value does not fit here."),
+        (PydanticCustomError("mine", "Too {size}", {"size": "big"}), "Too big"),
+        (PydanticCustomError("too_short", "At least {n} of mine", {"n": 3}), "At least 3 of mine"),
+        (PydanticCustomError("email", "Use your address at work"), "Use your address at work"),
+        (PydanticCustomError("path_not_file", "Mine is no file"), "Mine is no file"),
+        (PydanticCustomError("value_error", "Mine, too"), "Mine, too"),
+        (PydanticKnownError("greater_than", {"gt": 3}), "Enter more than 3."),
+    ],
+)
+def test_an_authors_own_text_stays_as_he_wrote_it(error: Exception, text: str) -> None:
+    def refuse(value: Any) -> Any:
+        raise error
+
+    assert refusal(create_model("Made", x=(Annotated[Any, AfterValidator(refuse)], ...)), {"x": 1}) == text
+
+
+def test_a_bad_email_address_is_refused_in_our_words() -> None:
+    text = "value is not a valid email address: An email address must have an @-sign."
+    assert sentence_on("value_error", text, {"reason": "x"}).startswith("Enter an e-mail address")
 
 
 def test_a_sentence_on_a_limit() -> None:

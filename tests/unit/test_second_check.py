@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +15,9 @@ from pydantic import BaseModel, BeforeValidator, SecretStr
 
 from stask_web import BaseWorker, Status, Task, TaskFailed, Upload, UploadedPath, action, stask
 from stask_web.database import upgrade
+from stask_web.forms import LaunchForm
 from stask_web.models import Schedule, TaskUpload
+from stask_web.uploads import Uploads
 
 from .conftest import Host
 
@@ -138,6 +141,16 @@ def test_a_command_runs_it_here_with_the_same(inline: Host) -> None:
     )
     assert ran.exit_code == 0, ran.output
     assert OrderWorker.seen == [MADE.model_copy(update={"names": {}})]
+
+
+def test_the_form_of_an_older_task_shows_what_makes_the_same_again(inline: Host) -> None:
+    task = stask.create("orders", "take", {**GIVEN, "limit": "inf"}, start_at=time.time() + 3600)
+    state = inline.state
+    form = LaunchForm("orders", state.tasks.spec("orders", "take"), None, Uploads(state.database, state.storage), 1000)
+    form.recall(task)
+    texts = {item.name: item.text for item in form.fields}
+    assert (texts["number"], texts["limit"], texts["wait"]) == ("A-A-1", "inf", "0:00:00.000003")
+    assert json.loads(texts["names"]) == {"1": "one"} and texts["key"] == ""
 
 
 def test_a_file_is_noted_wherever_it_stands(inline: Host) -> None:
