@@ -16,7 +16,7 @@ from .errors import IllegalMove, InvalidOptions, TaskNotFound
 from .language import mark, tr
 from .models import Task
 from .options import ActionSpec
-from .pruning import Amount, Pruner, Statuses
+from .pruning import ERASED, Amount, Pruner, Statuses
 from .queries import stats, task_or_none
 from .rows import count_endings, count_key
 from .state import State
@@ -175,10 +175,12 @@ class Tasks:
 
         One that was withdrawn before its time waits for that time again.
 
-        :raises IllegalMove: when it has not ended, or ended well.
+        :raises IllegalMove: when it has not ended, or ended well, or its secrets have been erased.
         """
         task_id = task if isinstance(task, int) else task.id
         old = self.get(task_id)
+        if old.secrets == ERASED and old.can_retry():
+            raise IllegalMove(tr(_NO_SECRETS, task=task_id))
         key = unique_key(old.identifier, self.spec(old.identifier, old.action), old.meta)
         try:
             with self.state.database.write() as connection:
@@ -186,6 +188,7 @@ class Tasks:
                 moved = connection.execute(
                     sa.update(Task)
                     .where(Task.id == task_id, Task.status.in_([Status.FAILED, Status.CANCELLED]))
+                    .where(sa.or_(Task.secrets.is_(None), sa.func.length(Task.secrets) > 0))
                     .values(**{**_FRESH, **_when(old), "unique_key": key})
                 ).rowcount
                 if not moved:
@@ -329,6 +332,12 @@ _STATES = {
     Status.FAILED: mark("failed"),
     Status.CANCELLED: mark("cancelled"),
 }
+
+
+_NO_SECRETS = mark(
+    "The secret options of task %(task)s have been erased since it ended, so it cannot be retried. "
+    "Fill in the form again to start it anew."
+)
 
 
 def _said(text: str, task: Task) -> str:
