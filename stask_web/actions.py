@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -41,10 +42,6 @@ def action(
     :param timeout: seconds after which it is stopped.
     :param unique: True: one at a time may wait or run; names of options: one for each of their values.
     """
-    if priority is not None and priority not in PRIORITIES:
-        raise ValueError(f"priority is {priority!r}, but must be one of {', '.join(PRIORITIES)}")
-    if max_attempts is not None and max_attempts < 1:
-        raise ValueError(f"max_attempts is {max_attempts!r}, but must be 1 or more")
     facts = {
         "title": title,
         "description": description,
@@ -53,14 +50,44 @@ def action(
         "priority": priority,
         "max_attempts": max_attempts,
         "timeout": timeout,
-        "unique": unique if isinstance(unique, bool) else tuple(unique),
+        "unique": unique if isinstance(unique, bool | str) or not isinstance(unique, Iterable) else tuple(unique),
     }
 
     def mark(method: M) -> M:
+        _check(getattr(method, "__qualname__", str(method)), facts)
         setattr(method, _ATTRIBUTE, {name: value for name, value in facts.items() if value is not None})
         return method
 
     return mark
+
+
+def _check(name: str, facts: dict[str, Any]) -> None:
+    """Find what is wrong when the class is made, not when its first task starts.
+
+    :raises ValueError: names the action and what is allowed.
+    """
+    most, timeout, unique = facts["max_attempts"], facts["timeout"], facts["unique"]
+    priority = facts["priority"]
+    wrong = {
+        "priority": (priority is None or priority in list(PRIORITIES), f"one of {', '.join(PRIORITIES)}"),
+        "max_attempts": (most is None or (_is_number(most, int) and most >= 1), "a whole number, 1 or more"),
+        "timeout": (
+            timeout is None or (_is_number(timeout, int | float) and 0 < timeout < math.inf),
+            "a number of seconds above 0, or None",
+        ),
+        "unique": (
+            isinstance(unique, bool)
+            or (isinstance(unique, tuple) and bool(unique) and all(isinstance(each, str) and each for each in unique)),
+            "True, False or a list of names of options",
+        ),
+    }
+    for key, (fits, allowed) in wrong.items():
+        if not fits:
+            raise ValueError(f"{name}: {key} is {facts[key]!r}, but must be {allowed}.")
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def action_specs(cls: type[Any]) -> dict[str, ActionSpec]:

@@ -41,6 +41,8 @@ LEAST = 10
 SLOW = 0.05
 #: Seconds after its end for which a task's secrets are kept, so that it can be retried.
 KEEP_SECRETS = 86400.0
+#: What is left of them: so that such a task is not taken for one that never had any.
+ERASED = b""
 #: Old tasks that are counted one by one.
 COUNT_LOOK = 20_000
 _STATUS: sa.ColumnElement[Any] = sa.literal_column("+s_tasks.status", StatusType)
@@ -169,11 +171,11 @@ class Pruner:
         :returns: of how many tasks.
         """
         erased = 0
-        over = (Task.finished_at < _ago(older_than), Task.status >= Status.COMPLETED, Task.secrets.is_not(None))
+        over = (Task.finished_at < _ago(older_than), Task.status >= Status.COMPLETED, sa.func.length(Task.secrets) > 0)
         pace = Pace()
         while ids := self._ids(sa.select(Task).where(*over).limit(pace.rows)):
             with self._paced(pace) as connection:
-                change = sa.update(Task).where(Task.id.in_(ids), *over).values(secrets=None)
+                change = sa.update(Task).where(Task.id.in_(ids), *over).values(secrets=ERASED)
                 erased += connection.execute(change).rowcount
         return erased
 

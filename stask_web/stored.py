@@ -39,6 +39,7 @@ OPTIONS_CHANGED = mark("The options do not fit any more. %(sentence)s")
 FAILED = mark("It failed.")
 NOT_COMMITTED = mark("Changes in db.session were not committed, so they were rolled back.")
 NOT_COMMITTED_IN = mark("Changes in db.session were not committed, so they were rolled back: %(tables)s")
+THREADS_LEFT = mark("Threads were left running, so they end with their process: %(threads)s")
 NOT_STORED = mark("What it said of its end could not be stored.")
 LEFT_OUT = mark("Some lines were left out here, because the log grew over its limit.")
 

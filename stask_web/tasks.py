@@ -18,7 +18,7 @@ from .keeping import load
 from .language import mark, tr
 from .models import Task
 from .options import ActionSpec
-from .pruning import Amount, Pruner, Statuses
+from .pruning import ERASED, Amount, Pruner, Statuses
 from .queries import stats, task_or_none
 from .rows import count_endings, count_key
 from .state import State
@@ -177,10 +177,12 @@ class Tasks:
 
         One that was withdrawn before its time waits for that time again.
 
-        :raises IllegalMove: when it has not ended, or ended well.
+        :raises IllegalMove: when it has not ended, or ended well, or its secrets have been erased.
         """
         task_id = task if isinstance(task, int) else task.id
         old = self.get(task_id)
+        if old.secrets == ERASED and old.can_retry():
+            raise IllegalMove(tr(_NO_SECRETS, task=task_id))
         key = self._unique_key(old)
         try:
             with self.state.database.write() as connection:
@@ -188,6 +190,7 @@ class Tasks:
                 moved = connection.execute(
                     sa.update(Task)
                     .where(Task.id == task_id, Task.status.in_([Status.FAILED, Status.CANCELLED]))
+                    .where(sa.or_(Task.secrets.is_(None), sa.func.length(Task.secrets) > 0))
                     .values(**{**_FRESH, **_when(old), "unique_key": key})
                 ).rowcount
                 if not moved:
@@ -340,6 +343,12 @@ _STATES = {
     Status.FAILED: mark("failed"),
     Status.CANCELLED: mark("cancelled"),
 }
+
+
+_NO_SECRETS = mark(
+    "The secret options of task %(task)s have been erased since it ended, so it cannot be retried. "
+    "Fill in the form again to start it anew."
+)
 
 
 def _said(text: str, task: Task) -> str:

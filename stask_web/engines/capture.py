@@ -59,6 +59,8 @@ class Capture:
 
     def _take(self, data: bytes, pen: Pen | None) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
+        if b"\r" in self._rest:
+            self._rest = _last_state(self._rest)  # of a bar that is written anew all the time
         if len(self._rest) > LONGEST:
             lines.append(self._rest)
             self._rest = b""
@@ -121,5 +123,12 @@ def _number(handler: logging.StreamHandler[Any]) -> int:
         return -1
 
 
+def _last_state(line: bytes) -> bytes:
+    """What a terminal would end with: what stands behind the last ``\\r``, and all of it while nothing does yet."""
+    written = line.rstrip(b"\r")
+    start = written.rfind(b"\r") + 1
+    return line[start : len(written) + 1]
+
+
 def _text(line: bytes) -> str:
-    return line.rstrip(b"\r").decode(errors="replace")
+    return _last_state(line).rstrip(b"\r").decode(errors="replace")

@@ -23,6 +23,7 @@ from typing import Any
 
 from flask import Flask
 
+from .. import stored
 from ..announce import announce_child
 from ..claims import Claim, outcome_values
 from ..errors import TaskInterrupt
@@ -32,6 +33,7 @@ from ..runner.logs import install
 from ..runner.pen import Pen
 from ..state import state_of
 from . import capture, processes
+from .leftovers import Surroundings, threads_left
 from .wire import Reader, pack, write_all
 
 #: Seconds between two reports to the supervisor, which writes them into the row.
@@ -80,6 +82,10 @@ class Child(Watcher):
         self._tainted = False
         self._alarm_read, self._alarm = os.pipe()
         self._awake = False
+
+    def settle_in(self) -> None:
+        """Remember how the process is, for the next task must find it so."""
+        self._surroundings = Surroundings()
 
     def work(self) -> None:
         """Run tasks until the supervisor closes the work pipe."""
@@ -139,6 +145,12 @@ class Child(Watcher):
         self._run = None
         self._tainted = processes.end_descendants()
         capture.flush()
+        self._surroundings.restore()
+        capture.flush()  # of what it had put in place of the output, and of the output
+        threads = threads_left()
+        if threads:  # what they do could stand in the log of another task
+            self._tainted = True
+            run.pen.log("warning", stored.THREADS_LEFT % {"threads": ", ".join(threads)})
         self._capture.finish(run.pen)
         self._pen = None
 
@@ -241,6 +253,7 @@ def main(app: Flask, pipes: ChildPipes, lock: int, close: Iterable[int]) -> None
         os.register_at_fork(after_in_child=lambda: _become_ordinary(ours))
         gc.enable()
         announce_child(state_of(app))
+        child.settle_in()
         child.work()
         status = 0
     except BaseException:
@@ -267,7 +280,8 @@ def _become_ordinary(ours: Iterable[int]) -> None:
 def _take_signals(child: Child) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, child.on_signal)
 

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ..pruning import KEEP_SECRETS
+from ..pruning import ERASED, KEEP_SECRETS
 from .ledger import Ledger
 
 #: Seconds between two looks.
@@ -25,9 +25,9 @@ class Seals:
         self._ledger = ledger
         self._mark = folder / "secrets-erased"
         self._sealed = ledger.claims.sql(
-            "SELECT id FROM s_tasks WHERE finished_at >= ? AND finished_at < ? AND secrets IS NOT NULL LIMIT ?"
+            "SELECT id FROM s_tasks WHERE finished_at >= ? AND finished_at < ? AND length(secrets) > 0 LIMIT ?"
         )
-        self._erase = ledger.claims.sql("UPDATE s_tasks SET secrets = NULL WHERE id = ? AND finished_at < ?")
+        self._erase = ledger.claims.sql("UPDATE s_tasks SET secrets = ? WHERE id = ? AND finished_at < ?")
 
     def erase(self) -> int:
         """Erase what is due -> of how many tasks.
@@ -39,7 +39,7 @@ class Seals:
         while ids := self._ids(since, before):
             with self._ledger.transaction() as cursor:
                 for task_id in ids:
-                    cursor.execute(self._erase, (task_id, before))
+                    cursor.execute(self._erase, (ERASED, task_id, before))
             erased += len(ids)
         with suppress(OSError):  # then the next look reads more than it must
             self._mark.write_text(str(before))

@@ -12,7 +12,8 @@ _STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Signals:
-    """Takes SIGTERM, SIGINT, SIGHUP and SIGCHLD of this process until it is closed.
+    """Takes SIGTERM, SIGINT, SIGHUP and SIGCHLD of this process until it is closed. A SIGHUP that is ignored, as nohup
+    wants it, stays so.
 
     ``fd`` becomes readable with each; ``stops`` counts the wishes to end.
     """
@@ -23,7 +24,8 @@ class Signals:
         for fd in self.fds:
             os.set_blocking(fd, False)
         self._old_fd = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        self._old: dict[int, Any] = {number: signal.signal(number, self._stop) for number in _STOPS}
+        stops = [number for number in _STOPS if number != signal.SIGHUP or not _is_ignored(number)]
+        self._old: dict[int, Any] = {number: signal.signal(number, self._stop) for number in stops}
         self._old[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _only_wake)
 
     @property
@@ -47,6 +49,10 @@ class Signals:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stops += 1
+
+
+def _is_ignored(number: int) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def _only_wake(number: int, frame: FrameType | None) -> None:

@@ -163,6 +163,32 @@ class TestCapture:
         os.close(write_end)
         pen.close()
 
+    def test_a_line_that_is_written_anew_ends_as_its_last_state(self, tmp_path: Path) -> None:
+        read_end, write_end = os.pipe()
+        os.set_blocking(read_end, False)
+        journal, capture = Journal(tmp_path / "1.log"), Capture(read_end)
+        pen = Pen(lambda: journal, 1)
+        for piece in (
+            b"\r  0%\r 50%",
+            b"\r100%",
+            b"\n",
+            b"dos\r\nsplit\r",
+            b"\nbar 1\rbar 2\r",
+            b"\r\n\r\n",
+            b"a\rb\r",
+        ):
+            os.write(write_end, piece)
+            capture.drain(pen)
+        assert [line["message"] for line in journal.lines()] == ["100%", "dos", "split", "bar 2", ""]
+        for number in range(100_000):
+            capture._take(b"\r%d %%" % number, pen)
+        assert len(capture._rest) < 20, "it does not grow"
+        capture.finish(pen)
+        assert [line["message"] for line in journal.lines()][5:] == ["99999 %"]
+        os.close(read_end)
+        os.close(write_end)
+        pen.close()
+
 
 class TestPen:
     """The journal of a run."""

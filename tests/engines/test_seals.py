@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from stask_web.engines.ledger import Ledger
 from stask_web.engines.seals import Seals
+from stask_web.errors import IllegalMove
 from stask_web.models import Task
 from stask_web.pruning import KEEP_SECRETS
 from stask_web.status import Status
@@ -33,7 +34,7 @@ def seal(site: Site, status: Status, age: float) -> int:
 def sealed(site: Site) -> set[int]:
     """The tasks that have secrets still."""
     with site.state.database.read() as connection:
-        return set(connection.scalars(sa.select(Task.id).where(Task.secrets.is_not(None))))
+        return set(connection.scalars(sa.select(Task.id).where(sa.func.length(Task.secrets) > 0)))
 
 
 @pytest.fixture(params=["sqlite_site", "postgresql_site"])
@@ -66,6 +67,19 @@ def test_what_was_looked_through_is_not_read_again(site: Site, seals: Seals) -> 
     assert seals.erase() == 0 and before_the_mark in sealed(site)
     (site.state.storage.run / "secrets-erased").unlink()
     assert seals.erase() == 1
+
+
+@pytest.mark.parametrize("way", ["seals", "pruning"])
+def test_a_task_whose_secrets_are_gone_is_not_retried_without_them(site: Site, seals: Seals, way: str) -> None:
+    old, kept, without = seal(site, Status.FAILED, DAY + 60), seal(site, Status.FAILED, 60), site.create("nothing")
+    with site.app.app_context():
+        site.state.tasks.cancel(without)
+        assert (seals.erase() if way == "seals" else site.state.tasks.erase_secrets()) == 1
+        with pytest.raises(IllegalMove, match=r"have been erased .* Fill in the form again"):
+            site.state.tasks.retry(old)
+        assert site.task(old).status == Status.FAILED
+        for task in (kept, without):
+            assert site.state.tasks.retry(task).is_pending()
 
 
 def test_pruning_does_it_too_and_everywhere(site: Site) -> None:

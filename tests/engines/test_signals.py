@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
+import pytest
+
 from stask_web import Status
+from stask_web.engines.signals import Signals
 
 from ..faults.site import Site
 
@@ -57,3 +61,19 @@ def test_a_stopped_task_is_told(sqlite_site: Site) -> None:
     site.wait(task)
     site.until(lambda: site.notes("told-ended"), "the end is told")
     assert site.notes("told-ended") == [f"{task} cancelled"]
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_hangup_drains_unless_it_was_ignored_from_the_start(ignored: bool) -> None:
+    """As by nohup."""
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        before = signal.getsignal(signal.SIGHUP)
+        signals = Signals()
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.stops == (1 if ignored else 2)
+        signals.close()
+        assert signal.getsignal(signal.SIGHUP) == before
+    finally:
+        signal.signal(signal.SIGHUP, old)

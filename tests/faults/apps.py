@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import io
 import json
 import logging
 import multiprocessing
@@ -185,6 +186,27 @@ class Faulty(BaseWorker):
         note(options, "started", str(pid))
         while not (Path(options["notes"]) / "enough").exists():
             time.sleep(0.02)
+
+    def task_untidy(self, task: Any, options: Any) -> None:
+        """Tell how the process is, then change all of it."""
+        umask = os.umask(0o777)
+        os.umask(umask)
+        handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
+        state = [os.getcwd(), umask, os.environ.get("UNTIDY"), os.environ["PATH"], "/untidy" in sys.path, str(handlers)]
+        note(options, "state", json.dumps([*state, type(sys.stdout).__name__, os.getpid()]))
+        folder = Path(options["notes"]) / "gone"
+        folder.mkdir()
+        os.chdir(folder)
+        folder.rmdir()
+        os.umask(0o777)
+        os.environ["UNTIDY"] = os.environ["PATH"] = "/untidy"
+        sys.path.append("/untidy")
+        sys.stdout = io.StringIO()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        if options.get("thread"):
+            threading.Thread(target=time.sleep, args=(600,), name="importer-1").start()
+            threading.Thread(target=time.sleep, args=(600,), name="quiet", daemon=True).start()
 
     def task_family(self, task: Any, options: Any) -> None:
         """Leave a daemon behind, out of the group and the session."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from stask_web import Status
@@ -86,6 +88,20 @@ def test_what_one_task_has_not_committed_is_no_part_of_the_next(site: Site) -> N
         assert site.wait(site.create("writes", ways=[way])).status == Status.COMPLETED
     with site.state.database.read() as connection:
         assert connection.exec_driver_sql("SELECT text FROM row").scalars().all() == ["kept"]
+
+
+def test_the_next_task_finds_the_process_as_it_was(site: Site) -> None:
+    site.start(concurrency=1)
+    for thread in (False, False, True, False):
+        task = site.create("untidy", thread=thread)
+        assert site.wait(task).status == Status.COMPLETED
+        told = "Threads were left running, so they end with their process: importer-1"
+        assert site.log(task) == [told] * thread
+    states = [json.loads(line) for line in site.notes("state")]
+    pids = [state.pop() for state in states]
+    assert pids[0] == pids[1] == pids[2] != pids[3], "the process with the thread is replaced"
+    assert states[:2] == [states[2]] * 2
+    assert states[3][:5] == states[0][:5]
 
 
 def test_a_process_pool_works_and_a_fork_that_comes_back_does_not_speak_for_the_task(site: Site) -> None:

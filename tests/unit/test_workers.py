@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,7 +137,7 @@ def test_an_action_says_its_words_or_they_come_from_its_name() -> None:
     )
     assert (specs["build_all"].title, specs["build_all"].description) == ("Build all", "Build every report.")
     with pytest.raises(ValueError, match="max_attempts"):
-        action(max_attempts=0)
+        action(max_attempts=0)(lambda self, task, options: None)
 
 
 def test_a_package_that_ends_the_program_and_names_that_fit_no_address_stop_no_other(
@@ -159,3 +161,27 @@ def test_a_package_that_ends_the_program_and_names_that_fit_no_address_stop_no_o
     assert reasons["leaves"].startswith("SystemExit: 3")
     assert "cannot stand in an address" in reasons["slash:Mail"] and "long:Mail" in reasons
     assert "__main__" not in reasons
+
+
+@pytest.mark.parametrize(
+    ("facts", "allowed"),
+    [
+        *(({"timeout": value}, "a number of seconds above 0, or None") for value in (-1, 0, nan, inf, "60", True)),
+        *(({"max_attempts": value}, "a whole number, 1 or more") for value in (0, -1, 2.5, "3", True)),
+        *(({"priority": value}, "one of high, normal, low") for value in ("urgent", "", 1, ["high"])),
+        *(({"unique": value}, "True, False or a list of names") for value in ("shop", [], [1], 1, None, [""])),
+    ],
+)
+def test_what_is_wrong_with_an_action_is_said_when_its_class_is_made(facts: dict[str, Any], allowed: str) -> None:
+    with pytest.raises(ValueError, match=rf"Odd\.task_import: {next(iter(facts))} is .+, but must be {allowed}"):
+
+        class Odd(BaseWorker):
+            identifier = "odd"
+
+            @action(**facts)
+            def task_import(self, task: Any, options: Any) -> None: ...
+
+
+def test_what_fits_an_action_is_taken() -> None:
+    for facts in ({"timeout": 0.5}, {"timeout": 60}, {"max_attempts": 1}, {"unique": {"shop"}}, {"unique": iter("a")}):
+        action(**facts)(lambda self, task, options: None)  # type: ignore[arg-type]
