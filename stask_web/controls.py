@@ -71,7 +71,8 @@ def shown_text(item: Field, value: Any) -> Any:
 def written(value: datetime | time) -> str:
     """A time or a moment as a control holds it: no zone, seconds only where there are some, and three digits of one."""
     value = value.replace(tzinfo=None)
-    return value.isoformat(timespec="milliseconds" if value.microsecond else "seconds" if value.second else "minutes")
+    has_parts = value.microsecond >= 1000
+    return value.isoformat(timespec="milliseconds" if has_parts else "seconds" if value.second else "minutes")
 
 
 def step_of(texts: list[str]) -> str:
@@ -242,7 +243,7 @@ def read_exact(item: Field, text: Any, zone: str | None, exact: str) -> tuple[bo
         known = shown(item, value, zone) if exact else None
     except (ValueError, OverflowError):
         return False, None
-    if known is None or not _same(known.text, text) or known.zone != zone:
+    if known is None or not _same(item, known.text, text) or known.zone != zone:
         return False, None
     return True, value
 
@@ -250,14 +251,17 @@ def read_exact(item: Field, text: Any, zone: str | None, exact: str) -> tuple[bo
 def is_default(item: Field, text: Any, zone: str | None, exact: str) -> bool:
     """Whether what was sent is what the field shows for its default."""
     known = shown(item, item.default, zone)
-    if not item.has_default or not _same(known.text, text) or known.zone != zone:
+    if not item.has_default or not _same(item, known.text, text) or known.zone != zone:
         return False
     return exact == known.exact or not read_exact(item, text, zone, exact)[0]
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(item: Field, one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return set(one) == set(other)
+    if item.kind in ("datetime", "time"):  # a browser writes the same moment in digits of its own
+        cls = datetime if item.kind == "datetime" else time
+        return bool(_parsed(cls, one) == _parsed(cls, other))
     return bool(one == other) or (isinstance(one, str) and isinstance(other, str) and _bare(one) == _bare(other))
 
 

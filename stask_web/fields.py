@@ -184,7 +184,7 @@ def make_field(name: str, info: FieldInfo) -> Field:
         has_default=not info.is_required(),
         fresh=fresh,
         aware=getattr(annotation, "__name__", "") == "AwareDatetime",
-        _choices=source or _fixed_choices(annotation),
+        _choices=source or (None if kind == "checkbox" else _fixed_choices(annotation)),
     )
 
 

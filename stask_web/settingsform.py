@@ -17,7 +17,7 @@ from pydantic import BaseModel, SecretStr, create_model
 from werkzeug.datastructures import MultiDict
 
 from .blame import authors_code
-from .controls import shown_text
+from .controls import LIST_KINDS, shown_text
 from .encoding import dump
 from .errors import InvalidOptions
 from .fields import Field
@@ -126,7 +126,12 @@ class SettingsForm(LaunchForm):
     def emptied(self, form: MultiDict[str, str], values: Mapping[str, Any]) -> set[str]:
         """The fields that were left empty, or secrets that are to be forgotten: the code's default counts again."""
         asked = [item for item in self.fields if item.asked and item.name not in values and not item.error]
-        empty = {item.name for item in asked if item.name in form and item.kind != "secret"}
+        whole = bool(form.get(ALL))  # nothing chosen of a list is nothing sent
+        empty = {
+            item.name
+            for item in asked
+            if item.kind != "secret" and (item.name in form or (whole and item.kind in LIST_KINDS))
+        }
         return empty | {item.name for item in self.fields if form.get(item.name + REMOVE)}
 
     def read_json(self, body: Mapping[str, Any]) -> dict[str, Any]:

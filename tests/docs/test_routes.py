@@ -224,10 +224,11 @@ def test_a_token_makes_two_launches_one(client: FlaskClient) -> None:
 
 
 def test_the_keys_of_a_launch_are_those_that_the_form_reads() -> None:
-    from stask_web import forms
+    from stask_web import controls, forms
 
     told = {row[0].strip("`") for row in rows(section(PAGE, "Starting a task"))} - {"an option's name"}
-    assert told == {forms.PRIORITY, forms.START_AT, forms.ZONE, forms.CHECK, forms.ASK, forms.FORM_KEY}
+    own = {forms.PRIORITY, forms.START_AT, forms.ZONE, forms.CHECK, forms.ASK, forms.FORM_KEY}
+    assert told == own | {f"NAME{controls.ZONE_OF}", f"NAME{forms.REMOVE}"}
 
 
 def task_keys() -> set[str]:

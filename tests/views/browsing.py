@@ -16,6 +16,16 @@ VALUES = {
 }
 
 
+def shortest(value: str) -> str:
+    """A time as a browser writes it: without seconds or parts of one that are none."""
+    found = re.search(r"(\d\d:\d\d):(\d\d)(?:\.(\d+))?$", value)
+    if found is None:
+        return value
+    part = (found[3] or "").rstrip("0")
+    rest = f":{found[2]}.{part}" if part else "" if found[2] == "00" else f":{found[2]}"
+    return f"{value[: found.start()]}{found[1]}{rest}"
+
+
 class _Reader(HTMLParser):
     """Collects what the one form with ``data-launch`` would send."""
 
@@ -39,6 +49,8 @@ class _Reader(HTMLParser):
                 if "checked" in given:
                     self.sent.append((name, given.get("value", "on")))
             elif kind not in ("file", "submit"):
+                if kind in ("time", "datetime-local"):
+                    value = shortest(value)
                 if kind in VALUES and not re.fullmatch(VALUES[kind], value):
                     value = ""
                 self.sent.append((name, re.sub(r"[\r\n]", "", value) if kind != "hidden" else value))
