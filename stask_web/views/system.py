@@ -8,13 +8,14 @@ import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from flask import jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import vitals
-from ..config import SETTINGS
+from ..config import SETTINGS, load_settings
 from ..database import head_revision
 from ..language import mark, tr
 from ..models import Process, Schedule
@@ -227,9 +228,11 @@ def _versions() -> list[Fact]:
 def _changed(state: State) -> list[Fact]:
     """Settings in force that are not the default."""
     found = []
+    defaults = load_settings({}, Path(state.app.instance_path))
     for setting in SETTINGS:
-        value = getattr(state.settings, setting.name.removeprefix("STASK_").lower())
-        if value != setting.read(setting.default):
+        name = setting.name.removeprefix("STASK_").lower()
+        value = getattr(state.settings, name)
+        if value != getattr(defaults, name):
             found.append(Fact(setting.name, tr("set, not shown") if setting.name in HIDDEN else _setting(value)))
     return found
 

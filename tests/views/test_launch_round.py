@@ -189,13 +189,14 @@ def sent(site: Site, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The options as they were checked, before anything is stored."""
     site.add(EveryWorker)
     found: list[Any] = []
-    kept = creation.validate
+    kept = creation.keep
 
     def watched(*args: Any, **more: Any) -> Any:
-        found.append(kept(*args, **more))
-        return found[-1]
+        what = kept(*args, **more)
+        found.append(what.options)
+        return what
 
-    monkeypatch.setattr(creation, "validate", watched)
+    monkeypatch.setattr(creation, "keep", watched)
     return found
 
 
