@@ -49,12 +49,12 @@ def patience(database: Database, host_db: Any) -> float:
     """
     if host_db is None or database.dialect != "sqlite" or not has_app_context() or not host_db.session.registry.has():
         return BUSY_TIMEOUT
-    session = host_db.session()
-    bind = _bind_of(session, database, host_db) if session.in_transaction() else None
-    if bind is None:
-        return BUSY_TIMEOUT
-    driver: Any = _connection(session, bind).connection.dbapi_connection
-    if not getattr(driver, "in_transaction", False):
+    # Those that it has: asked for one, it would make it, and refuse while it commits, when a hook of ours runs a task.
+    transaction: Any = host_db.session().get_transaction()
+    opened = [] if transaction is None else [each for each in transaction._connections if _is_of(each, database)]
+    drivers: list[Any] = [each.connection.dbapi_connection for each in opened if not each.closed]
+    driver = next((each for each in drivers if getattr(each, "in_transaction", False)), None)
+    if driver is None:
         return BUSY_TIMEOUT
     if database.shared:
         raise TransactionOpen()
@@ -67,6 +67,10 @@ def same_database(bind: Bind, database: Database) -> bool:
     """Whether both reach the same database: the same file, or the same one of a server for the same user."""
     engine = database.engine
     return bind.engine is engine or (not database.shared and _place(bind.engine.url) == _place(engine.url))
+
+
+def _is_of(connection: Any, database: Database) -> bool:
+    return isinstance(connection, sa.Connection) and same_database(connection, database)
 
 
 def _plain(session: Any) -> Session:
