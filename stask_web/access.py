@@ -240,7 +240,11 @@ def _only_adds_conditions(select: sa.Select[Any]) -> bool:
         *select._order_by_clauses,
         *select._having_criteria,
     )
-    return not any(each is not None for each in other) and select.get_final_froms() == [Task.__table__]
+    if select._setup_joins or any(each is not None for each in other):
+        return False
+    # What select.get_final_froms() says, which compiles the whole for it: 2 ms, several times a page.
+    parts: tuple[Any, ...] = (*select._raw_columns, *select._from_obj, *select._where_criteria)
+    return all(source == Task.__table__ for part in parts for source in part._from_objects)
 
 
 def stored_id(user_id: Any) -> Any:
